@@ -1,0 +1,84 @@
+/** Who may import whom. The first rule whose `files` fits a file is that file's rule. */
+export interface Rule {
+  readonly files: string;
+  /** What it may import beside its own folder, if `files` names one (`…/**`). */
+  readonly imports: readonly string[];
+  /** The packages it may import, `node:` ones included. */
+  readonly packages: { readonly only: readonly string[] } | { readonly allBut: readonly string[] };
+}
+
+const network = ["socket.io", "engine.io", "express", "cors", "helmet", "ws"];
+const redis = ["redis", "@redis/client", "@socket.io/redis-adapter"];
+
+/** The part of the core that stores implement or share; the rest of it is none of their business. */
+const hubForStores = ["broker", "presence-store", "observer", "recovery"].map(
+  (name) => `server/hub/${name}.ts`,
+);
+
+/** Packages of the web app's user interface; none so far. */
+const userInterface: readonly string[] = [];
+
+export const rules: readonly Rule[] = [
+  { files: "shared/**", imports: [], packages: { only: [] } },
+  {
+    files: "client/web/**",
+    imports: ["client/**", "shared/**"],
+    packages: { only: ["socket.io-client", ...userInterface] },
+  },
+  { files: "client/**", imports: ["shared/**"], packages: { only: ["socket.io-client"] } },
+  {
+    // The core runs with any store and any transport, hence with none of their packages.
+    files: "server/hub/**",
+    imports: ["shared/**"],
+    packages: {
+      only: ["limiter", "node:crypto", "node:events", "node:perf_hooks", "node:timers/promises", "node:util"],
+    },
+  },
+  {
+    // What lies beside the folders is common to all transports; the same goes for stores.
+    files: "server/transports/*.ts",
+    imports: ["server/transports/*.ts", "server/hub/**", "shared/**"],
+    packages: { allBut: redis },
+  },
+  {
+    files: "server/transports/*/**",
+    imports: ["server/transports/*.ts", "server/hub/**", "shared/**"],
+    packages: { allBut: redis },
+  },
+  {
+    files: "server/stores/*.ts",
+    imports: ["server/stores/*.ts", ...hubForStores, "shared/**"],
+    packages: { allBut: [...network, ...redis] },
+  },
+  {
+    files: "server/stores/*/**",
+    imports: ["server/stores/*.ts", ...hubForStores, "shared/**"],
+    packages: { allBut: network },
+  },
+  {
+    files: "server/publisher/**",
+    imports: ["server/stores/redis/**", "shared/**"],
+    packages: { allBut: network },
+  },
+  {
+    files: "server/sources/**",
+    imports: ["server/publisher/**", "shared/**"],
+    packages: { allBut: [...network, ...redis] },
+  },
+  {
+    files: "server/operations/**",
+    imports: ["server/hub/**", "shared/**"],
+    packages: { allBut: redis },
+  },
+  // The composition root, its options and the command: the only files that see everything.
+  { files: "server/index.ts", imports: ["**"], packages: { allBut: [] } },
+  { files: "server/config*.ts", imports: ["**"], packages: { allBut: [] } },
+  { files: "server/cli/**", imports: ["**"], packages: { allBut: [] } },
+];
+
+/** Whether a rule allows a package, given by its name without a path. */
+export function packagesAllowed({ packages }: Rule, name: string): boolean {
+  // Our own name would lead around every rule.
+  if (name === "roomcast") return false;
+  return "only" in packages ? packages.only.includes(name) : !packages.allBut.includes(name);
+}

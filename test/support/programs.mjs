@@ -1,0 +1,98 @@
+/** Finds the two programs that tests need and npm does not bring: a real Redis and a real browser. */
+import { execFileSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const oldestRedis = 7;
+
+/** What a test throws when there is no Redis to run. */
+export const redisServerMissing = [
+  `redis-server not found. The tests run a real Redis, version ${oldestRedis} or newer:`,
+  "  npm run setup                      (Debian and Ubuntu, as root)",
+  "  apt-get install redis-server | brew install redis | dnf install redis",
+].join("\n");
+
+/** What a test throws when there is no browser to drive. */
+export const chromiumMissing = [
+  "Chromium not found. The tests drive a real browser:",
+  "  npm run setup                      (Debian and Ubuntu, as root)",
+  "  apt-get install chromium | brew install --cask chromium | dnf install chromium",
+  "  or set CHROMIUM_PATH to the program of an installed Chromium or Chrome",
+].join("\n");
+
+/**
+ * The path of a redis-server of version 7 or newer on PATH, or undefined.
+ * @returns {string | undefined}
+ */
+export function findRedisServer() {
+  const path = onPath("redis-server");
+  const version = path === undefined ? undefined : /v=(\d+)\./.exec(output(path, "--version"))?.[1];
+  return Number(version ?? 0) >= oldestRedis ? path : undefined;
+}
+
+/**
+ * The path of a Chromium or Chrome: CHROMIUM_PATH when that is set, else one on PATH, else undefined.
+ * @returns {string | undefined}
+ */
+export function findChromium() {
+  const chosen = process.env["CHROMIUM_PATH"];
+  if (chosen) return isProgram(chosen) ? chosen : undefined;
+  const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  const inApplications = [
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  ];
+  return names.map(onPath).find((path) => path !== undefined) ?? inApplications.find(isProgram);
+}
+
+/**
+ * The path of redis-server; throws the way to get it when it is missing.
+ * @returns {string}
+ */
+export function requireRedisServer() {
+  return findRedisServer() ?? fail(redisServerMissing);
+}
+
+/**
+ * The path of a Chromium; throws the way to get it when it is missing.
+ * @returns {string}
+ */
+export function requireChromium() {
+  return findChromium() ?? fail(chromiumMissing);
+}
+
+/**
+ * @param {string} message
+ * @returns {never}
+ */
+function fail(message) {
+  throw new Error(message);
+}
+
+/** @param {string} name */
+function onPath(name) {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, name)).find(isProgram);
+}
+
+/** @param {string} path */
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {string[]} args
+ */
+function output(path, ...args) {
+  try {
+    return execFileSync(path, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return "";
+  }
+}
