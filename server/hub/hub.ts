@@ -1,0 +1,245 @@
+import { HubError, toHubError } from "../../shared/errors.ts";
+import type { Limits } from "../../shared/limits.ts";
+import { randomId } from "../../shared/message-id.ts";
+import { packetHead } from "../../shared/packet.ts";
+import { formatCursor, type Position } from "../../shared/position.ts";
+import type { Closing, HistoryReply, JoinReply, PublishReply } from "../../shared/protocol.ts";
+import type { RoomName } from "../../shared/room-name.ts";
+import { optionsOf, type RoomOptions, type RoomOptionsTable } from "../../shared/room-options.ts";
+import { demand, type Authorize, type Capability } from "./authorize.ts";
+import type { Appended, Broker, Draft, RoomsPage, RoomsQuery } from "./broker.ts";
+import { readHistory, type HistoryRange } from "./history.ts";
+import { LocalRoom } from "./local-room.ts";
+import type { Observer } from "./observer.ts";
+import type { Session } from "./session.ts";
+import { SubscriberRooms } from "./subscriber-rooms.ts";
+import { Subscription, type Start } from "./subscription.ts";
+import type { Push, Subscriber, Transport } from "./transport.ts";
+
+export interface HubContext {
+  readonly broker: Broker;
+  readonly authorize: Authorize;
+  readonly observer: Observer;
+  readonly limits: Limits;
+  readonly rooms: RoomOptionsTable;
+}
+
+/** A checked message on its way in. */
+export interface Publication {
+  readonly event: string;
+  /** The data as JSON text, see `encodeData`. */
+  readonly data: string;
+  readonly id?: string;
+  readonly ephemeral?: boolean;
+  /** Only for ephemeral messages: false leaves out the connection that sends it. */
+  readonly echo?: boolean;
+}
+
+export interface RoomListing {
+  readonly rooms: RoomsPage["rooms"];
+  /** There are more; the next page is asked for after this one, which need not be in `rooms`. */
+  readonly next?: RoomName;
+}
+
+export interface RoomDescription {
+  readonly room: RoomName;
+  readonly position: Position;
+  readonly cursor: string;
+  readonly options: RoomOptions;
+}
+
+/**
+ * The core: what can be done with rooms, whatever the wire. Requests go down through it to the broker; messages come up
+ * from the broker through the room to the transports. Inputs are checked already; rights and rates are checked here.
+ */
+export class Hub {
+  readonly #context: HubContext;
+  readonly #rooms = new Map<RoomName, { readonly room: LocalRoom; holders: number }>();
+  readonly #subscribers = new Map<Subscriber, SubscriberRooms>();
+  readonly #transports: Transport[] = [];
+
+  constructor(context: HubContext) {
+    this.#context = context;
+  }
+
+  async start(): Promise<void> {
+    await this.#context.broker.start({
+      onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
+      onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
+      onInterruption: () => this.#rooms.forEach(({ room }) => void room.compare()),
+    });
+  }
+
+  addTransport(transport: Transport): void {
+    this.#transports.push(transport);
+  }
+
+  /**
+   * Brings a subscriber into a room: replay first, then live, without a seam. A join of a joined room starts it afresh.
+   *
+   * @param acknowledge runs after the last replayed message and before the first live one
+   * @throws HubError `forbidden`, `too_many_rooms`, `unavailable`; `bad_request` if the room is left meanwhile
+   */
+  async join(
+    subscriber: Subscriber,
+    room: RoomName,
+    start: Start,
+    acknowledge: (reply: JoinReply) => void,
+  ): Promise<void> {
+    await this.#demand(subscriber.session, "join", room);
+    if (start.since !== undefined || start.rewind !== undefined)
+      await this.#demand(subscriber.session, "history", room);
+    await this.#roomsOf(subscriber).join(
+      room,
+      () => this.#hold(subscriber, room),
+      (subscription) => subscription.join(start, acknowledge),
+    );
+  }
+
+  /** Takes a subscriber out of a room; a join that is still running ends with `bad_request`. */
+  async leave(subscriber: Subscriber, room: RoomName): Promise<void> {
+    const reason = new HubError("bad_request", "the room was left before the join was over");
+    await this.#subscribers.get(subscriber)?.leave(room, reason);
+  }
+
+  /** Takes a subscriber whose connection has ended out of everything. */
+  disconnect(subscriber: Subscriber): void {
+    this.#subscribers.get(subscriber)?.leaveAll(new HubError("bad_request", "the connection has ended"));
+    this.#subscribers.delete(subscriber);
+  }
+
+  /**
+   * Publishes into a room; each publication gets its own answer, in its own place.
+   *
+   * @throws HubError `forbidden`, `rate_limited`, `unavailable`, `store_full`: of all of them
+   */
+  async publish(
+    session: Session,
+    room: RoomName,
+    publications: readonly Publication[],
+  ): Promise<readonly (PublishReply | HubError)[]> {
+    // Not awaited where the answer is there at once: one connection's messages keep the order in which they came.
+    const pending = demand(this.#context.authorize, session, "publish", room);
+    if (pending !== undefined) await pending;
+    session.rateLimit?.take(publications.length);
+    const results = new Array<PublishReply | HubError>(publications.length);
+    const kept: { readonly index: number; readonly draft: Draft }[] = [];
+    const sent: Promise<void>[] = [];
+    publications.forEach((publication, index) => {
+      const draft = draftOf(session, room, publication);
+      if (publication.ephemeral !== true) return kept.push({ index, draft });
+      const except = publication.echo === false ? { except: session.id } : {};
+      results[index] = { room, id: draft.id, ephemeral: true };
+      const broadcast = this.#context.broker.broadcast(room, { id: draft.id, head: draft.head, ...except });
+      return sent.push(broadcast.catch((error: unknown) => void (results[index] = toHubError(error))));
+    });
+    if (kept.length > 0) {
+      const drafts = kept.map(({ draft }) => draft);
+      const appended = await this.#context.broker.append(room, drafts, optionsOf(room, this.#context.rooms));
+      appended.forEach(
+        (result, i) => (results[kept[i]!.index] = result.ok ? publishedAt(room, result) : result.error),
+      );
+    }
+    await Promise.all(sent);
+    return results;
+  }
+
+  /**
+   * Reads a page of a room's log.
+   *
+   * @throws HubError `forbidden`, `unavailable`
+   */
+  async history(session: Session, room: RoomName, range: HistoryRange): Promise<HistoryReply> {
+    await this.#demand(session, "history", room);
+    return readHistory(this.#context.broker, room, range);
+  }
+
+  /** Forgets a room's messages; epoch and offset go on. */
+  async clear(session: Session, room: RoomName): Promise<void> {
+    await this.#demand(session, "moderate", room);
+    await this.#context.broker.clear(room);
+  }
+
+  /** A room's head and options; every valid name is a room. */
+  async describe(session: Session, room: RoomName): Promise<RoomDescription> {
+    await this.#demand(session, "history", room);
+    const [log] = await this.#context.broker.check([{ room, offset: 0 }]);
+    const position = log!.head;
+    return { room, position, cursor: formatCursor(position), options: optionsOf(room, this.#context.rooms) };
+  }
+
+  /** Rooms that have a log, of all nodes; those whose history the session may not read are left out. */
+  async list(session: Session, query: RoomsQuery): Promise<RoomListing> {
+    const page = await this.#context.broker.rooms(query);
+    const allowed = await Promise.all(
+      page.rooms.map(async ({ room }) => this.#context.authorize(session, "history", room)),
+    );
+    const rooms = page.rooms.filter((_, i) => allowed[i] === true);
+    const last = page.rooms.at(-1)?.room;
+    return page.more && last !== undefined ? { rooms, next: last } : { rooms };
+  }
+
+  /** Resolves if the store answers now. */
+  ping(): Promise<void> {
+    return this.#context.broker.ping();
+  }
+
+  /** Ends every connection and then the broker. */
+  async close(closing: Closing): Promise<void> {
+    await Promise.all(this.#transports.map((transport) => transport.close(closing)));
+    await this.#context.broker.close();
+  }
+
+  #hold(subscriber: Subscriber, name: RoomName): { subscription: Subscription; release: () => void } {
+    const { broker, observer, limits } = this.#context;
+    let held = this.#rooms.get(name);
+    if (held === undefined) {
+      const deliver = (room: RoomName, push: Push): void =>
+        this.#transports.forEach((transport) => transport.deliver(room, push));
+      held = {
+        room: new LocalRoom(name, { broker, observer, deliver, pageLimit: limits.historyPage }),
+        holders: 0,
+      };
+      this.#rooms.set(name, held);
+    }
+    held.holders += 1;
+    const { room } = held;
+    const subscription = new Subscription(subscriber, room, {
+      broker,
+      replayChunk: limits.outboundBytes / 4,
+    });
+    return { subscription, release: () => this.#release(name) };
+  }
+
+  #release(name: RoomName): void {
+    const held = this.#rooms.get(name)!;
+    held.holders -= 1;
+    if (held.holders > 0) return;
+    this.#rooms.delete(name);
+    held.room.close();
+    void this.#context.broker.unsubscribe(name);
+  }
+
+  #roomsOf(subscriber: Subscriber): SubscriberRooms {
+    let rooms = this.#subscribers.get(subscriber);
+    if (rooms === undefined) {
+      rooms = new SubscriberRooms(this.#context.limits.roomsPerConnection);
+      this.#subscribers.set(subscriber, rooms);
+    }
+    return rooms;
+  }
+
+  async #demand(session: Session, capability: Capability, room: RoomName): Promise<void> {
+    await demand(this.#context.authorize, session, capability, room);
+  }
+}
+
+function draftOf(session: Session, room: RoomName, publication: Publication): Draft {
+  const { id, event, data } = publication;
+  return { id: id ?? randomId(), keyed: id !== undefined, head: packetHead(room, event, data, session.from) };
+}
+
+function publishedAt(room: RoomName, { position, duplicate }: Appended & { ok: true }): PublishReply {
+  const { id, epoch, offset } = position;
+  return { room, id, epoch, offset, cursor: formatCursor(position), duplicate };
+}

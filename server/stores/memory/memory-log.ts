@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { HubError } from "../../../shared/errors.ts";
+import { packetTail } from "../../../shared/packet.ts";
+import type { RoomName } from "../../../shared/room-name.ts";
+import { IDENTITY_MS } from "../../../shared/room-options.ts";
+import type {
+  Appended,
+  CheckResult,
+  Draft,
+  HistoryPage,
+  HistoryQuery,
+  LogEnds,
+  Retention,
+  StoredMessage,
+} from "../../hub/broker.ts";
+import { newEpoch } from "../new-epoch.ts";
+
+interface Remembered {
+  readonly offset: number;
+  readonly time: number;
+  readonly digest: string;
+}
+
+/** Holds one room's log in this process. Every method takes the present, in Unix milliseconds. */
+export class MemoryLog {
+  readonly epoch: string = newEpoch();
+  readonly #room: RoomName;
+  readonly #idempotencyMs: number;
+  /** Offsets have no holes from `#first` to `#top`, so an offset is an index. */
+  readonly #messages = new Map<number, StoredMessage>();
+  #first = 1;
+  #top = 0;
+  #topId = "";
+  #time = 0;
+  #ageMs = 0;
+  #forgetAt: number;
+  /** Two generations: what is forgotten is at least one window old, and a room never remembers more than two. */
+  #ids = new Map<string, Remembered>();
+  #idsBefore = new Map<string, Remembered>();
+  #rotatedAt: number;
+
+  constructor(room: RoomName, idempotencyMs: number, now: number) {
+    this.#room = room;
+    this.#idempotencyMs = idempotencyMs;
+    this.#rotatedAt = now;
+    this.#forgetAt = now + IDENTITY_MS;
+  }
+
+  get top(): number {
+    return this.#top;
+  }
+
+  /** The store's clock never runs back behind the log's newest message. */
+  present(now: number): number {
+    return Math.max(now, this.#time);
+  }
+
+  /** Neither its messages nor its identity are to be kept any longer. */
+  isForgotten(now: number): boolean {
+    return now >= this.#forgetAt;
+  }
+
+  /** Gives each draft its place; `stored` holds what is new, in the order of the offsets. */
+  append(
+    drafts: readonly Draft[],
+    retention: Retention,
+    now: number,
+  ): { results: Appended[]; stored: StoredMessage[] } {
+    this.#time = this.present(now);
+    this.#ageMs = retention.ageMs;
+    this.#forgetAt = this.#time + retention.ageMs + IDENTITY_MS;
+    this.#rotateIds(this.#time);
+    const stored: StoredMessage[] = [];
+    const results = drafts.map((draft) => this.#place(draft, stored));
+    this.#trimTo(this.#top - retention.messages + 1);
+    this.trim(now);
+    return { results, stored };
+  }
+
+  read(query: HistoryQuery, now: number): HistoryPage {
+    this.trim(now);
+    const end = this.#top + 1;
+    const [from, to] =
+      "before" in query ? this.#spanBefore(query) : this.#spanFrom(this.#startOf(query, now), query.limit);
+    const messages: StoredMessage[] = [];
+    for (let offset = from; offset < Math.min(to, end); offset += 1)
+      messages.push(this.#messages.get(offset)!);
+    return { ...this.#ends(), messages };
+  }
+
+  check(offset: number, now: number): CheckResult {
+    this.trim(now);
+    return { ...this.#ends(), idAt: offset === this.#top ? this.#topId : this.#messages.get(offset)?.id };
+  }
+
+  clear(): void {
+    this.#trimTo(this.#top + 1);
+  }
+
+  /** Lets go of what is over age, ids included. */
+  trim(now: number): void {
+    const present = this.present(now);
+    let first = this.#first;
+    while (first <= this.#top && this.#messages.get(first)!.time < present - this.#ageMs) first += 1;
+    this.#trimTo(first);
+    this.#rotateIds(present);
+  }
+
+  #ends(): LogEnds {
+    return { head: { epoch: this.epoch, offset: this.#top, id: this.#topId }, firstOffset: this.#first };
+  }
+
+  #place(draft: Draft, stored: StoredMessage[]): Appended {
+    const { id, keyed, head } = draft;
+    const digest = keyed ? createHash("sha1").update(head).digest("base64") : "";
+    const known = keyed ? (this.#ids.get(id) ?? this.#idsBefore.get(id)) : undefined;
+    if (known !== undefined) {
+      if (known.digest !== digest)
+        return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+      const position = { epoch: this.epoch, offset: known.offset, id };
+      return { ok: true, position, time: known.time, duplicate: true };
+    }
+    const position = { epoch: this.epoch, offset: this.#top + 1, id };
+    const place = { ...position, time: this.#time };
+    const message = { room: this.#room, ...place, packet: head + packetTail(place) };
+    this.#messages.set(place.offset, message);
+    this.#top = place.offset;
+    this.#topId = id;
+    if (keyed) this.#ids.set(id, { offset: place.offset, time: place.time, digest });
+    stored.push(message);
+    return { ok: true, position, time: place.time, duplicate: false };
+  }
+
+  #trimTo(first: number): void {
+    for (; this.#first < first; this.#first += 1) this.#messages.delete(this.#first);
+  }
+
+  #rotateIds(now: number): void {
+    const elapsed = now - this.#rotatedAt;
+    if (elapsed < this.#idempotencyMs) return;
+    // Every append rotates first, so nothing in the current generation is older than one window after its start.
+    this.#idsBefore = elapsed < 2 * this.#idempotencyMs ? this.#ids : new Map<string, Remembered>();
+    this.#ids = new Map();
+    this.#rotatedAt = now;
+  }
+
+  #startOf(query: { after: number } | { youngerThanMs: number }, now: number): number {
+    return "after" in query ? query.after + 1 : this.#firstSince(this.present(now) - query.youngerThanMs);
+  }
+
+  #spanFrom(from: number, limit: number): [number, number] {
+    const start = Math.max(from, this.#first);
+    return [start, start + limit];
+  }
+
+  #spanBefore({ before, limit }: { before: number; limit: number }): [number, number] {
+    const end = Math.min(before, this.#top + 1);
+    return [Math.max(end - limit, this.#first), end];
+  }
+
+  /** Times never fall as offsets grow. */
+  #firstSince(time: number): number {
+    let low = this.#first;
+    let high = this.#top + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#messages.get(middle)!.time < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,123 @@
+import { parseRoomName, type RoomName } from "../../shared/room-name.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../shared/limits.ts";
+import type { Gap, JoinReply } from "../../shared/protocol.ts";
+import type { RoomOptionsTable } from "../../shared/room-options.ts";
+import { allowEveryone, type Authorize } from "../../server/hub/authorize.ts";
+import { Hub } from "../../server/hub/hub.ts";
+import type { Start } from "../../server/hub/subscription.ts";
+import type { Session } from "../../server/hub/session.ts";
+import type { Push, Subscriber, Transport } from "../../server/hub/transport.ts";
+import { MemoryBroker } from "../../server/stores/memory/memory-broker.ts";
+import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
+import { FaultyBroker } from "./faulty-broker.ts";
+
+export const ROOM: RoomName = parseRoomName("stream:test");
+
+/** A reader without a wire: writes down what it gets, in order, and can be made slow. */
+export class Reader implements Subscriber {
+  readonly session: Session;
+  /** Offsets, gaps and the end of a join, as they came. */
+  readonly log: (number | Gap | { joined: JoinReply } | { ephemeral: string })[] = [];
+  readonly #rooms: Map<RoomName, Set<Reader>>;
+  drain: () => Promise<void> = () => Promise.resolve();
+
+  constructor(id: string, rooms: Map<RoomName, Set<Reader>>) {
+    this.session = { id };
+    this.#rooms = rooms;
+  }
+
+  /** The offsets that came, in the order in which they came. */
+  get offsets(): number[] {
+    return this.log.filter((entry): entry is number => typeof entry === "number");
+  }
+
+  get gaps(): Gap[] {
+    return this.log.filter((entry): entry is Gap => typeof entry === "object" && "reason" in entry);
+  }
+
+  send(push: Push): void {
+    if (push.kind === "message") this.log.push(push.message.offset);
+    else if (push.kind === "gap") this.log.push(push.gap);
+    else if (push.message.except !== this.session.id) this.log.push({ ephemeral: push.message.packet });
+  }
+
+  drained(): Promise<void> {
+    return this.drain();
+  }
+
+  goLive(room: RoomName): void {
+    this.#rooms.set(room, (this.#rooms.get(room) ?? new Set()).add(this));
+  }
+
+  leave(room: RoomName): void {
+    this.#rooms.get(room)?.delete(this);
+  }
+}
+
+export interface CoreOptions {
+  readonly store?: MemoryStore;
+  readonly limits?: Partial<Limits>;
+  readonly rooms?: RoomOptionsTable;
+  readonly authorize?: Authorize;
+}
+
+export interface Core {
+  readonly hub: Hub;
+  readonly broker: FaultyBroker;
+  readonly failures: unknown[];
+  reader(): Reader;
+  join(reader: Reader, start?: Start, room?: RoomName): Promise<JoinReply>;
+  /** Appends so many messages, one after the other. */
+  publish(count: number, room?: RoomName): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts one node's core over the memory store, with faults at hand. */
+export async function startCore(options: CoreOptions = {}): Promise<Core> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const broker = new FaultyBroker(new MemoryBroker(options.store ?? new MemoryStore()));
+  const failures: unknown[] = [];
+  const live = new Map<RoomName, Set<Reader>>();
+  const observer = {
+    gap() {},
+    backfilled() {},
+    slow() {},
+    failure: (_: string, error: unknown) => void failures.push(error),
+  };
+  const rooms = options.rooms ?? { "stream:*": { messages: 10_000, ageMs: 3_600_000 } };
+  const hub = new Hub({ broker, authorize: options.authorize ?? allowEveryone, observer, limits, rooms });
+  const transport: Transport = {
+    deliver: (room, push) => live.get(room)?.forEach((reader) => reader.send(push)),
+    close: () => Promise.resolve(),
+  };
+  hub.addTransport(transport);
+  await hub.start();
+  let readers = 0;
+  let published = 0;
+  return {
+    hub,
+    broker,
+    failures,
+    reader: () => new Reader(`reader-${(readers += 1)}`, live),
+    async join(reader, start = {}, room = ROOM) {
+      let reply: JoinReply | undefined;
+      await hub.join(reader, room, start, (given) => {
+        reply = given;
+        reader.log.push({ joined: given });
+      });
+      return reply!;
+    },
+    async publish(count, room = ROOM) {
+      for (let i = 0; i < count; i += 1) {
+        published += 1;
+        await hub.publish({ id: "publisher" }, room, [{ event: "log", data: String(published) }]);
+      }
+    },
+    close: () => hub.close({ code: "shutdown", reconnect: true, delayMs: 0 }),
+  };
+}
+
+/** 1, 2, 3 … to `last`, or from `first`. */
+export function range(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+}
