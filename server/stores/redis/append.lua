@@ -1,0 +1,91 @@
+-- Appends messages to a room's log and sends each to the room's channel, in one atomic step.
+-- KEYS[1] log: a stream of <offset>-0, each with i (id), t (time) and m (head), always in this order
+-- KEYS[2] meta: a hash of epoch, top, topid, time, age, rotated
+-- KEYS[3] ids: a hash from keyed id to "<offset> <time> <SHA-1 of the head>"
+-- KEYS[4] ids of the window before
+-- ARGV[1] epoch, for a room that has none
+-- ARGV[2] channel
+-- ARGV[3] messages that are kept
+-- ARGV[4] their age, in ms
+-- ARGV[5] how much longer than them the identity is kept, in ms
+-- ARGV[6] idempotency window, in ms
+-- ARGV[7] wire text before a packet
+-- ARGV[8] wire text after a packet
+-- ARGV[9..] of each message its id, "1" if that is keyed, its head
+-- Returns epoch, then of each message 1 (new), 2 (duplicate) or 3 (id reused), its offset, its time
+
+-- Lua itself writes numbers with 14 digits.
+local function text(number)
+  return string.format("%.0f", number)
+end
+
+local kept, age, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+local clock = redis.call("TIME")
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local meta = redis.call("HMGET", KEYS[2], "epoch", "top", "topid", "time", "rotated")
+local epoch = meta[1] or ARGV[1]
+local top, topid = tonumber(meta[2] or "0"), meta[3] or ""
+local time = math.max(now, tonumber(meta[4] or "0"))
+local rotated = tonumber(meta[5] or "0")
+
+-- Stays the first write: for lack of memory Redis refuses the first one of a script, never a later one.
+redis.call("HSET", KEYS[2], "epoch", epoch, "age", ARGV[4])
+
+if not meta[1] then
+  -- What is left of an earlier log would stand in the way of offset 1, or pass for a part of this one.
+  redis.call("DEL", KEYS[1], KEYS[3], KEYS[4])
+end
+if now - rotated >= window then
+  if now - rotated < 2 * window and redis.call("EXISTS", KEYS[3]) == 1 then
+    redis.call("RENAME", KEYS[3], KEYS[4])
+  else
+    redis.call("DEL", KEYS[3], KEYS[4])
+  end
+  rotated = now
+end
+
+local reply, wires = { epoch }, {}
+for i = 9, #ARGV, 3 do
+  local id, keyed, head = ARGV[i], ARGV[i + 1] == "1", ARGV[i + 2]
+  local digest, known = nil, false
+  if keyed then
+    digest = redis.sha1hex(head)
+    known = redis.call("HGET", KEYS[3], id) or redis.call("HGET", KEYS[4], id)
+  end
+  local outcome, offset, stamp = 1, nil, time
+  if known then
+    local first, first_time, first_digest = string.match(known, "^(%d+) (%d+) (%x+)$")
+    outcome = first_digest == digest and 2 or 3
+    offset, stamp = tonumber(first), tonumber(first_time)
+  else
+    top, topid, offset = top + 1, id, top + 1
+    local place = text(offset)
+    if kept > 0 then
+      redis.call("XADD", KEYS[1], place .. "-0", "i", id, "t", text(time), "m", head)
+    end
+    if keyed then
+      redis.call("HSET", KEYS[3], id, place .. " " .. text(time) .. " " .. digest)
+    end
+    wires[#wires + 1] = ARGV[7] .. head .. '"id":"' .. id .. '","epoch":"' .. epoch .. '","offset":' .. place
+      .. ',"time":' .. text(time) .. "}]" .. ARGV[8]
+  end
+  reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = outcome, offset, stamp
+end
+
+if kept > 0 then
+  redis.call("XTRIM", KEYS[1], "MAXLEN", "=", ARGV[3])
+else
+  redis.call("DEL", KEYS[1])
+end
+redis.call("HSET", KEYS[2], "top", text(top), "topid", topid, "time", text(time), "rotated", text(rotated))
+redis.call("PEXPIRE", KEYS[1], ARGV[4])
+redis.call("PEXPIRE", KEYS[2], text(age + tonumber(ARGV[5])))
+redis.call("PEXPIRE", KEYS[3], text(2 * window))
+redis.call("PEXPIRE", KEYS[4], text(2 * window))
+
+-- Sent only when all is stored: an error above must not leave members with a message that the log lacks.
+for i = 1, #wires do
+  redis.call("SPUBLISH", ARGV[2], wires[i])
+end
+return reply

@@ -1,0 +1,195 @@
+import { createClient, ErrorReply } from "redis";
+import type { Limits } from "../../../shared/limits.ts";
+import { within } from "./deadline.ts";
+import { connectError, isReply, storeError, unavailable } from "./store-error.ts";
+
+const PING_MS = 1_500;
+/** A connection is replaced after so much silence; with the pings, half-open ones are gone in 4.5 s. */
+const SILENCE_MS = 3_000;
+const QUEUE_LENGTH = 20_000;
+const CLOSE_MS = 500;
+const OLDEST_REDIS = 7;
+
+export type Argument = string | Buffer;
+
+/** What is used of the package's client; its own type depends on each of its options. */
+export interface Client {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  connect(): Promise<unknown>;
+  sendCommand(args: readonly Argument[]): Promise<unknown>;
+  sSubscribe(
+    channel: string,
+    listener: (message: Buffer, channel: Buffer) => void,
+    asBuffers: true,
+  ): Promise<void>;
+  sUnsubscribe(channel: string): Promise<void>;
+  on(event: "error" | "ready", listener: (error: unknown) => void): unknown;
+  ref(): void;
+  unref(): void;
+  close(): Promise<void>;
+  destroy(): void;
+}
+
+export interface ConnectionOptions {
+  /** `redis://`, `rediss://` or `unix://`. */
+  readonly url: string;
+  readonly limits: Pick<Limits, "redisConnectMs" | "redisCommandMs">;
+  /** The connection carries subscriptions: what it is told while Redis is away waits until it is back. */
+  readonly subscribes?: boolean;
+  /** False: the process may end while nothing is being asked. Then a lost connection is made anew when it is needed. */
+  readonly keepsProcess?: boolean;
+  /** Is called each time that commands can be sent (again): after connecting, and after Redis hung. */
+  readonly onUsable?: (news: { connected: boolean }) => void;
+  /** Gets what goes wrong outside of any command. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * Holds one connection to Redis, and makes it anew for ever once it has been made. A command is answered within
+ * `redisCommandMs`, or rejected with a HubError; while Redis hangs, further ones are rejected at once.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  #client: Client | undefined;
+  #opening: Promise<void> | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #pending = 0;
+  #hanging = false;
+  #closed = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** Redis is connected and answers. */
+  get usable(): boolean {
+    return this.#client?.isReady === true && !this.#hanging;
+  }
+
+  /**
+   * Makes the first connection.
+   *
+   * @throws HubError `unavailable` when Redis is away, too old, or refuses the password; tries only once
+   */
+  async connect(): Promise<void> {
+    if (this.#client?.isOpen === true) return;
+    this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
+    await this.#opening;
+    // Written commands put off the socket's own timeout, so hanging connections are found by asking.
+    this.#heartbeat ??= setInterval(() => this.#beat(), PING_MS).unref();
+  }
+
+  /** Sends a command and gives its reply. */
+  async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
+    if (this.#closed) throw unavailable("the connection to Redis has been closed");
+    if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
+    try {
+      return await within(
+        this.watch((client) => client.sendCommand(args)),
+        ms,
+        () => unavailable(`Redis did not answer within ${ms} ms`),
+      );
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
+  async watch<T>(ask: (client: Client) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    if (client === undefined || !this.usable) throw unavailable("Redis is away");
+    const late = setTimeout(() => (this.#hanging = true), this.#options.limits.redisCommandMs);
+    this.#count(client, 1);
+    try {
+      const answer = await ask(client);
+      this.#answered();
+      return answer;
+    } catch (error) {
+      if (error instanceof ErrorReply) this.#answered();
+      throw error;
+    } finally {
+      clearTimeout(late);
+      this.#count(client, -1);
+    }
+  }
+
+  /** Lets the commands under way end, for half a second at most, and disconnects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#heartbeat);
+    const client = this.#client;
+    if (client?.isOpen !== true) return;
+    await within(client.close(), CLOSE_MS, () => new Error("late")).catch(() => client.destroy());
+  }
+
+  async #open(): Promise<void> {
+    const { url, limits, subscribes = false, keepsProcess = true, onError } = this.#options;
+    let connected = false;
+    try {
+      const client: Client = createClient({
+        url,
+        socket: {
+          connectTimeout: limits.redisConnectMs,
+          socketTimeout: SILENCE_MS,
+          reconnectStrategy: () =>
+            connected && (keepsProcess || this.#pending > 0) ? 50 + Math.random() * 450 : false,
+        },
+        // The own deadline can't take a command back; this one can, as long as it has not been written.
+        commandOptions: { timeout: limits.redisCommandMs },
+        // Stale commands must not run when Redis is back, but a subscription that got lost would never come back.
+        disableOfflineQueue: !subscribes,
+        commandsQueueMaxLength: QUEUE_LENGTH,
+        maintNotifications: "disabled",
+      });
+      this.#client = client;
+      client.on("error", (error: unknown) => connected && onError?.(error));
+      client.on("ready", () => this.#ready(connected));
+      if (!keepsProcess) client.unref();
+      const ms = Math.max(limits.redisConnectMs, limits.redisCommandMs);
+      await within(this.#greet(client), ms, () => unavailable(`did not answer within ${ms} ms`));
+      connected = true;
+    } catch (error) {
+      this.#client?.destroy();
+      throw connectError(url, error);
+    }
+    this.#ready(true);
+  }
+
+  async #greet(client: Client): Promise<void> {
+    await client.connect();
+    const info = await client.sendCommand(["INFO", "server"]).catch((error: unknown) => {
+      // An account without the right to ask is no reason to stay away.
+      if (isReply(error, "NOPERM")) return "";
+      throw error;
+    });
+    const version = /redis_version:(\d+)\S*/.exec(String(info));
+    if (version !== null && Number(version[1]) < OLDEST_REDIS) {
+      throw unavailable(
+        `has version ${version[0].slice("redis_version:".length)}; roomcast needs ${OLDEST_REDIS} or newer`,
+      );
+    }
+  }
+
+  #ready(greeted: boolean): void {
+    this.#hanging = false;
+    if (greeted) this.#options.onUsable?.({ connected: true });
+  }
+
+  #answered(): void {
+    if (!this.#hanging) return;
+    this.#hanging = false;
+    this.#options.onUsable?.({ connected: false });
+  }
+
+  #beat(): void {
+    if (this.usable) this.run(["PING"]).catch(() => {});
+  }
+
+  #count(client: Client, change: 1 | -1): void {
+    this.#pending += change;
+    if (this.#options.keepsProcess !== false) return;
+    if (this.#pending === 0) client.unref();
+    else client.ref();
+  }
+}

@@ -1,0 +1,30 @@
+import type { RoomName } from "../../../shared/room-name.ts";
+
+/** The sorted set of all rooms' names, for listings; it may name rooms that are gone. */
+export const ROOMS_KEY = "roomcast:rooms";
+
+/** The room options of the nodes, as JSON, for publishers. */
+export const OPTIONS_KEY = "roomcast:options";
+
+/** The name of a room for Socket.IO; the braces put its channel and its keys into one slot of Redis. */
+export function socketRoom(room: RoomName): string {
+  return `{${room}}`;
+}
+
+/** The channel on which `@socket.io/redis-adapter` carries the emits to that Socket.IO room. */
+export function channelOf(room: RoomName): string {
+  return `socket.io#/#${socketRoom(room)}#`;
+}
+
+export function metaKey(room: RoomName): string {
+  return `roomcast:meta:{${room}}`;
+}
+
+export function logKey(room: RoomName): string {
+  return `roomcast:log:{${room}}`;
+}
+
+/** All keys of one room's log, in the order in which the scripts take them. */
+export function logKeys(room: RoomName): readonly string[] {
+  return [logKey(room), metaKey(room), `roomcast:ids:{${room}}`, `roomcast:ids-before:{${room}}`];
+}

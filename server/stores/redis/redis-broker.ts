@@ -1,0 +1,132 @@
+import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
+import type { RoomName } from "../../../shared/room-name.ts";
+import type { RoomOptionsTable } from "../../../shared/room-options.ts";
+import type {
+  Appended,
+  Broker,
+  BrokerHandler,
+  CheckQuery,
+  CheckResult,
+  Draft,
+  EphemeralDraft,
+  HistoryPage,
+  HistoryQuery,
+  Retention,
+  RoomsPage,
+  RoomsQuery,
+} from "../../hub/broker.ts";
+import { createSocketAdapter, type SocketAdapter } from "./adapter.ts";
+import { AppendLanes } from "./append-lanes.ts";
+import { Channels } from "./channels.ts";
+import { RedisLog } from "./redis-log.ts";
+
+const LINGER_MS = 2_000;
+
+export interface RedisBrokerOptions {
+  /** `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS. Redis 7 or newer. */
+  readonly url: string;
+  readonly limits?: Limits;
+  /** Is written to Redis for publishers, at the start and after each reconnect. */
+  readonly roomOptions?: RoomOptionsTable;
+  /** A room that nobody here is in any more stays subscribed for so long, in ms. */
+  readonly lingerMs?: number;
+  /** Gets what goes wrong outside of any request, such as a lost connection. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Makes a hub's nodes one through Redis. Two connections: one asks, one receives. */
+export class RedisBroker implements Broker {
+  readonly #log: RedisLog;
+  readonly #channels: Channels;
+  readonly #lanes: AppendLanes;
+  readonly #roomOptions: RoomOptionsTable | undefined;
+  readonly #onError: (error: unknown) => void;
+
+  constructor({
+    url,
+    limits = DEFAULT_LIMITS,
+    roomOptions,
+    lingerMs = LINGER_MS,
+    onError,
+  }: RedisBrokerOptions) {
+    this.#roomOptions = roomOptions;
+    this.#onError = onError ?? (() => {});
+    const common = { url, limits, onError: this.#onError };
+    this.#log = new RedisLog({ ...common, onConnected: () => this.#tellRoomOptions() });
+    this.#channels = new Channels({ ...common, lingerMs });
+    this.#lanes = new AppendLanes(
+      (room, drafts, retention) => this.#log.append(room, drafts, retention),
+      limits,
+    );
+  }
+
+  /** Messages on this node's channels that neither the hub nor the adapter could read, since the start. */
+  get unreadable(): number {
+    return this.#channels.unreadable;
+  }
+
+  /** What Socket.IO's server takes as its `adapter`, so that stock emits travel over the same connections. */
+  socketAdapter(): SocketAdapter {
+    return createSocketAdapter({
+      connection: this.#log.connection,
+      channels: this.#channels,
+      onError: this.#onError,
+    });
+  }
+
+  /** @throws HubError `unavailable`, naming the reason, if Redis is away, too old or refuses the password */
+  async start(handler: BrokerHandler): Promise<void> {
+    try {
+      await this.#log.connect();
+      await this.#channels.start(handler);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
+    return this.#lanes.append(room, drafts, retention);
+  }
+
+  broadcast(room: RoomName, draft: EphemeralDraft): Promise<void> {
+    return this.#log.broadcast(room, draft);
+  }
+
+  subscribe(room: RoomName): Promise<void> {
+    return this.#channels.hold(room);
+  }
+
+  async unsubscribe(room: RoomName): Promise<void> {
+    this.#channels.release(room);
+  }
+
+  read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
+    return this.#log.read(room, query);
+  }
+
+  check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
+    return this.#log.check(queries);
+  }
+
+  clear(room: RoomName): Promise<void> {
+    return this.#log.clear(room);
+  }
+
+  rooms(query: RoomsQuery): Promise<RoomsPage> {
+    return this.#log.rooms(query);
+  }
+
+  ping(): Promise<void> {
+    return this.#log.ping();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#channels.close(), this.#log.close()]);
+  }
+
+  #tellRoomOptions(): void {
+    if (this.#roomOptions === undefined) return;
+    this.#log.writeRoomOptions(this.#roomOptions).catch(this.#onError);
+  }
+}

@@ -1,0 +1,193 @@
+import { HubError } from "../../../shared/errors.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
+import { packetTail } from "../../../shared/packet.ts";
+import type { RoomName } from "../../../shared/room-name.ts";
+import { IDENTITY_MS, type RoomOptionsTable } from "../../../shared/room-options.ts";
+import type {
+  Appended,
+  CheckQuery,
+  CheckResult,
+  Draft,
+  EphemeralDraft,
+  HistoryPage,
+  HistoryQuery,
+  LogEnds,
+  Retention,
+  RoomsPage,
+  RoomsQuery,
+  StoredMessage,
+} from "../../hub/broker.ts";
+import { newEpoch } from "../new-epoch.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
+import { RoomIndex } from "./room-index.ts";
+import { loadScripts, runScript, type ScriptName } from "./scripts.ts";
+import { WIRE_END, wireStart } from "./wire.ts";
+
+export type RedisLimits = Pick<Limits, "redisConnectMs" | "redisCommandMs" | "idempotencyMs">;
+
+export interface RedisLogOptions extends Pick<ConnectionOptions, "url" | "keepsProcess" | "onError"> {
+  readonly limits?: RedisLimits;
+  /** Is called after each (re)connect. */
+  readonly onConnected?: () => void;
+}
+
+type Entry = readonly [id: string, fields: readonly string[]];
+type ReadReply = readonly [
+  epoch: string,
+  top: number,
+  topId: string,
+  first: number,
+  idAt: string | null,
+  page: readonly Entry[],
+];
+
+/** Checks that are under way at once; more wait for these. */
+const CHECKS_AT_ONCE = 1_000;
+
+/**
+ * Keeps the logs in Redis: everything of a broker but receiving, so all that a publisher needs. Appends of one room
+ * keep their order only if the caller awaits each before the next (see `AppendLanes`).
+ */
+export class RedisLog {
+  readonly connection: Connection;
+  readonly #limits: RedisLimits;
+  readonly #index: RoomIndex;
+
+  constructor({ url, keepsProcess = true, onError = () => {}, onConnected, ...rest }: RedisLogOptions) {
+    this.#limits = rest.limits ?? DEFAULT_LIMITS;
+    const onUsable = ({ connected }: { connected: boolean }): void => {
+      if (!connected) return;
+      this.#index.forget();
+      void loadScripts(this.connection);
+      onConnected?.();
+    };
+    this.connection = new Connection({ url, limits: this.#limits, keepsProcess, onError, onUsable });
+    this.#index = new RoomIndex(this.connection);
+  }
+
+  /** @throws HubError `unavailable` with the reason; tries only once */
+  async connect(): Promise<void> {
+    await this.connection.connect();
+  }
+
+  async append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
+    if (drafts.length === 0) return [];
+    const epoch = newEpoch();
+    const reply = (await this.#script("append", room, [
+      epoch,
+      channelOf(room),
+      String(retention.messages),
+      String(retention.ageMs),
+      String(IDENTITY_MS),
+      String(this.#limits.idempotencyMs),
+      wireStart(room),
+      WIRE_END,
+      ...drafts.flatMap(({ id, keyed, head }) => [id, keyed ? "1" : "0", head]),
+    ])) as [string, ...number[]];
+    this.#index.add(room, reply[0] === epoch);
+    return drafts.map(({ id }, i) => appended(id, reply, 3 * i + 1));
+  }
+
+  async broadcast(room: RoomName, { id, head, except }: EphemeralDraft): Promise<void> {
+    const args = [channelOf(room), wireStart(room, except), WIRE_END, id, head];
+    await runScript(this.connection, "broadcast", [metaKey(room)], args, this.#limits.redisCommandMs);
+  }
+
+  async read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
+    const limit = query.limit;
+    if ("after" in query) return pageOf(room, await this.#read(room, 0, ["after", query.after, limit]));
+    if ("before" in query) return pageOf(room, await this.#read(room, 0, ["before", query.before, limit]));
+    return pageOf(room, await this.#read(room, 0, ["younger", query.youngerThanMs, limit]));
+  }
+
+  async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
+    const results: CheckResult[] = [];
+    for (let i = 0; i < queries.length; i += CHECKS_AT_ONCE) {
+      const some = queries
+        .slice(i, i + CHECKS_AT_ONCE)
+        .map(async ({ room, offset }): Promise<CheckResult> => {
+          const reply = await this.#read(room, offset, ["after", 0, 0]);
+          return { ...endsOf(reply), idAt: reply[4] ?? undefined };
+        });
+      results.push(...(await Promise.all(some)));
+    }
+    return results;
+  }
+
+  async clear(room: RoomName): Promise<void> {
+    await this.connection.run(["DEL", logKey(room)]);
+  }
+
+  async rooms(query: RoomsQuery): Promise<RoomsPage> {
+    return this.#index.list(query);
+  }
+
+  async ping(): Promise<void> {
+    await this.connection.run(["PING"]);
+  }
+
+  /** Tells publishers which options the rooms of this hub have. */
+  async writeRoomOptions(table: RoomOptionsTable): Promise<void> {
+    await this.connection.run(["SET", OPTIONS_KEY, JSON.stringify(table)]);
+  }
+
+  /** Reads the options that the nodes wrote; undefined if no node has. */
+  async readRoomOptions(): Promise<RoomOptionsTable | undefined> {
+    const text = await this.connection.run(["GET", OPTIONS_KEY]);
+    if (typeof text !== "string") return undefined;
+    try {
+      return JSON.parse(text) as RoomOptionsTable;
+    } catch (cause) {
+      throw new HubError("internal", `${OPTIONS_KEY} in Redis is no JSON`, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  async #read(room: RoomName, offset: number, page: readonly [string, number, number]): Promise<ReadReply> {
+    const epoch = newEpoch();
+    const args = [epoch, String(IDENTITY_MS), String(offset), ...page.map(String)];
+    const reply = (await this.#script("read", room, args)) as ReadReply;
+    this.#index.add(room, reply[0] === epoch);
+    return reply;
+  }
+
+  #script(name: ScriptName, room: RoomName, args: readonly string[]): Promise<unknown> {
+    return runScript(this.connection, name, logKeys(room), args, this.#limits.redisCommandMs);
+  }
+}
+
+/** Makes a log for a process that only publishes; it has to be connected, and lets the process end when it is idle. */
+export function createRedisLog(url: string, limits: RedisLimits = DEFAULT_LIMITS): RedisLog {
+  return new RedisLog({ url, limits, keepsProcess: false });
+}
+
+function appended(id: string, reply: readonly [string, ...number[]], at: number): Appended {
+  const [epoch, outcome, offset, time] = [reply[0], ...reply.slice(at, at + 3)] as [
+    string,
+    number,
+    number,
+    number,
+  ];
+  if (outcome === 3)
+    return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+  return { ok: true, position: { epoch, offset, id }, time, duplicate: outcome === 2 };
+}
+
+function endsOf([epoch, offset, id, firstOffset]: ReadReply): LogEnds {
+  return { head: { epoch, offset, id }, firstOffset };
+}
+
+function pageOf(room: RoomName, reply: ReadReply): HistoryPage {
+  const [epoch, , , , , entries] = reply;
+  return { ...endsOf(reply), messages: entries.map((entry) => messageOf(room, epoch, entry)) };
+}
+
+function messageOf(room: RoomName, epoch: string, [key, fields]: Entry): StoredMessage {
+  const [, id, , time, , head] = fields as [string, string, string, string, string, string];
+  const place = { id, epoch, offset: Number.parseInt(key, 10), time: Number(time) };
+  return { room, ...place, packet: head + packetTail(place) };
+}

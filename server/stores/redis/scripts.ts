@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { HubError } from "../../../shared/errors.ts";
+import type { Argument, Connection } from "./connection.ts";
+import { isReply } from "./store-error.ts";
+
+interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+export type ScriptName = "append" | "broadcast" | "read";
+
+const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
+  append: load("./append.lua"),
+  broadcast: load("./broadcast.lua"),
+  read: load("./read.lua"),
+};
+
+function load(path: string): Script {
+  const text = readFileSync(new URL(path, import.meta.url), "utf8");
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+/** Makes the scripts known to the connected Redis, so that their text need not be sent each time. Never rejects. */
+export async function loadScripts(connection: Connection): Promise<void> {
+  const loads = Object.values(SCRIPTS).map(({ text }) => connection.run(["SCRIPT", "LOAD", text]));
+  await Promise.allSettled(loads);
+}
+
+/** Runs a script, within `ms` even if Redis has to be given its text again. */
+export async function runScript(
+  connection: Connection,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly Argument[],
+  ms: number,
+): Promise<unknown> {
+  const { text, sha } = SCRIPTS[name];
+  const rest = [String(keys.length), ...keys, ...args];
+  const started = performance.now();
+  try {
+    return await connection.run(["EVALSHA", sha, ...rest], ms);
+  } catch (error) {
+    if (!(error instanceof HubError && isReply(error.cause, "NOSCRIPT"))) throw error;
+    return await connection.run(["EVAL", text, ...rest], Math.max(1, ms - (performance.now() - started)));
+  }
+}

@@ -1,0 +1,115 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { createRedisLog } from "../../server/stores/redis/redis-log.ts";
+import { until } from "../support/wait.ts";
+import { appendAll, draft, freshRoom, KEEP, offsetsOf, range } from "./broker-nodes.ts";
+import { RedisBench } from "./redis-nodes.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bench = new RedisBench();
+let folder: string;
+
+beforeAll(() => {
+  const cache = join(root, "node_modules/.cache");
+  mkdirSync(cache, { recursive: true });
+  // Inside the repository, so that its packages are found from there.
+  folder = mkdtempSync(join(cache, "roomcast-publisher-"));
+  const entry = join(root, "server/stores/redis/redis-log.ts");
+  const options = ["--bundle", "--platform=node", "--format=esm", "--packages=external"];
+  execFileSync(
+    join(root, "node_modules/.bin/esbuild"),
+    [entry, ...options, `--outfile=${join(folder, "log.mjs")}`],
+    {
+      stdio: "pipe",
+    },
+  );
+  for (const name of ["append", "broadcast", "read"]) {
+    cpSync(join(root, `server/stores/redis/${name}.lua`), join(folder, `${name}.lua`));
+  }
+});
+
+afterEach(() => bench.end());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a program that has a connected `log` and a `room`, and says "done" when it has nothing more to do. */
+function publisher(url: string, code: string): { said: () => string; ended: Promise<unknown[]> } {
+  const file = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
+  const text = `import { createRedisLog } from "./log.mjs";
+    const log = createRedisLog(${JSON.stringify(url)});
+    const append = (id) => log.append("chat:lobby", [{ id, keyed: true, head: '["x",1,{' }], { messages: 9, ageMs: 1e6 });
+    await log.connect();
+    ${code}
+    console.log("done");`;
+  writeFileSync(file, text);
+  const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+  bench.onEnd(async () => child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.on("data", (chunk) => (output += String(chunk)));
+  return { said: () => output, ended: once(child, "exit") };
+}
+
+async function within(ms: number, ended: Promise<unknown[]>): Promise<unknown> {
+  const late = new Promise((resolve) => setTimeout(resolve, ms, ["still running"]).unref());
+  return ((await Promise.race([ended, late])) as unknown[])[0];
+}
+
+describe("a process that only publishes", () => {
+  test("ends when it is done, without closing anything", async () => {
+    const redis = await bench.redis();
+    const { said, ended } = publisher(redis.url, `await append("a");`);
+    expect(await within(5_000, ended)).toBe(0);
+    expect(said()).toBe("done\n");
+    expect(await redis.command("XLEN", "roomcast:log:{chat:lobby}")).toBe(1);
+  });
+
+  test("ends when it is done although Redis has gone", async () => {
+    const redis = await bench.redis();
+    const { said, ended } = publisher(
+      redis.url,
+      `console.log("ready");
+       await new Promise((resolve) => setTimeout(resolve, 1_000));
+       await append("a").catch((error) => console.log(error.code));`,
+    );
+    await until(() => said().includes("ready"));
+    await redis.kill();
+    expect(await within(5_000, ended)).toBe(0);
+    expect(said()).toBe("ready\nunavailable\ndone\n");
+  });
+
+  test("stays until what it has asked for is answered", async () => {
+    const redis = await bench.redis();
+    const { said, ended } = publisher(
+      redis.url,
+      `console.log("ready"); append("a").catch((e) => console.log(e.code));`,
+    );
+    await until(() => said().includes("ready"));
+    expect(await within(5_000, ended)).toBe(0);
+    expect(await redis.command("XLEN", "roomcast:log:{chat:lobby}")).toBe(1);
+  });
+
+  test("connects again by itself when it is needed", async () => {
+    const redis = await bench.redis();
+    const log = createRedisLog(redis.url);
+    bench.onEnd(() => log.close());
+    await log.connect();
+    const { broker, ear } = await bench.node(redis);
+    const room = freshRoom();
+    await broker.subscribe(room);
+    await log.append(room, [draft(room, 1)], KEEP);
+    for (const round of range(2, 4)) {
+      await redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      await until(() => log.append(room, [draft(room, round, { id: `r${round}`, keyed: true })], KEEP));
+      await until(() => ear.of(room).length === round);
+    }
+    await redis.kill();
+    await expect(log.append(room, [draft(room, 5)], KEEP)).rejects.toMatchObject({ code: "unavailable" });
+    await redis.start();
+    await until(() => log.append(room, [draft(room, 6)], KEEP));
+    await until(() => appendAll(broker, room, [7]));
+    expect(offsetsOf((await log.read(room, { after: 0, limit: 9 })).messages)).toEqual([1, 2]);
+  });
+});
