@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { parseDuration } from "../../shared/duration.ts";
+import { HubError, type ErrorCode } from "../../shared/errors.ts";
+import type { Limits } from "../../shared/limits.ts";
+import { encodeData, parseEvent, parseMessageId } from "../../shared/message.ts";
+import { parsePosition, type Position } from "../../shared/position.ts";
+import type { Rewind } from "../../shared/protocol.ts";
+import { parseRoomAlias, parseRoomName, type RoomName } from "../../shared/room-name.ts";
+import type { Place } from "../hub/history.ts";
+import type { Publication } from "../hub/hub.ts";
+
+/** Fields whose every fault has a code of its own; all others are `bad_request`. */
+const CODES: Readonly<Record<string, ErrorCode>> = { room: "bad_room", event: "bad_event" };
+
+/**
+ * Checks input against a schema.
+ *
+ * @throws HubError of the first fault; `what` names the input in the message
+ */
+function check<Schema extends z.ZodType>(schema: Schema, input: unknown, what: string): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === "custom" && issue.params?.["refused"] instanceof HubError) throw issue.params["refused"];
+  const path = issue.path.join(".");
+  throw new HubError(
+    CODES[path] ?? "bad_request",
+    `${path === "" ? what : `${what}: ${path}`}: ${issue.message}`,
+  );
+}
+
+/** Runs one of the contract's own checks inside a schema, so that its error comes out as it is. */
+function by<Output>(parse: (input: unknown) => Output): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Output>> {
+  return z.unknown().transform((input, context) => {
+    try {
+      return parse(input);
+    } catch (refused) {
+      if (!(refused instanceof HubError)) throw refused;
+      context.addIssue({ code: "custom", message: refused.message, params: { refused } });
+      return z.NEVER;
+    }
+  });
+}
+
+function parseRewind(input: unknown): number | string {
+  if (typeof input === "number" && Number.isSafeInteger(input) && input >= 0) return input;
+  if (typeof input === "string") {
+    if (/^\d{1,9}$/.test(input)) return Number(input);
+    parseDuration(input);
+    return input;
+  }
+  throw new HubError("bad_request", 'rewind is a number of messages, or a length of time such as "5m"');
+}
+
+function parsePlace(input: unknown): number | Position {
+  if (typeof input === "number" && Number.isSafeInteger(input) && input >= 0) return input;
+  if (typeof input === "string" && /^\d{1,15}$/.test(input)) return Number(input);
+  return parsePosition(input);
+}
+
+/** A join as it came in, checked. */
+export interface JoinInput {
+  readonly room: RoomName;
+  readonly since?: Position;
+  readonly rewind?: Rewind;
+}
+
+/** A message as it came in, checked; its data is encoded already. */
+export type PublishInput = Publication & { readonly room: RoomName };
+
+export interface HistoryInput {
+  readonly room: RoomName;
+  readonly after?: Place;
+  readonly before?: Place;
+  readonly limit: number;
+}
+
+/** Checks what comes in from outside; every method throws a HubError of the first fault. */
+export interface Parsers {
+  room(input: unknown): RoomName;
+  /** A bare name means a stream. */
+  alias(input: unknown): RoomName;
+  join(input: unknown): JoinInput;
+  leave(input: unknown): { readonly room: RoomName };
+  publish(input: unknown): PublishInput;
+  /** A publication whose room is known from elsewhere. */
+  message(input: unknown): Publication;
+  history(input: unknown): HistoryInput;
+  /** The same checks as JSON Schemas, for documentation: of a message, and of one with its room. */
+  readonly jsonSchemas: { readonly message: JsonSchema; readonly publish: JsonSchema };
+}
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+const DEFAULT_PAGE = 100;
+
+/** Makes the checks with one hub's limits. */
+export function createParsers(limits: Limits): Parsers {
+  const room = by((input) => parseRoomName(input, limits.roomNameBytes)).meta({
+    type: "string",
+    examples: ["chat:lobby"],
+  });
+  const event = by(parseEvent).meta({ type: "string", examples: ["message"] });
+  const id = by(parseMessageId).meta({
+    type: "string",
+    description: "sent again, the same id is the same message",
+  });
+  const data = by((input) => encodeData(input, limits)).meta({
+    description: `any JSON, up to ${limits.dataBytes} bytes`,
+  });
+  const position = by(parsePosition);
+  const place = by(parsePlace);
+  const rewind = by(parseRewind);
+  const limit = z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/, "it is a whole number")
+        .transform(Number),
+    ])
+    .pipe(z.number().int().min(1).max(limits.historyPage))
+    .default(DEFAULT_PAGE);
+
+  const message = z.object({
+    event,
+    data,
+    id: id.exactOptional(),
+    ephemeral: z.boolean().exactOptional().describe("delivered live and never kept"),
+    echo: z.boolean().exactOptional().describe("ephemeral only: false leaves the sender out"),
+  });
+  const kept = (value: { ephemeral?: boolean; echo?: boolean }): boolean =>
+    value.echo !== false || value.ephemeral === true;
+  const echo = { message: "only an ephemeral message may leave its sender out", path: ["echo"] };
+  const withRoom = z.object({ room, ...message.shape });
+
+  const join = z.object({ room, since: position.exactOptional(), rewind: rewind.exactOptional() });
+  const leave = z.object({ room });
+  const history = z
+    .object({ room, after: place.exactOptional(), before: place.exactOptional(), limit })
+    .refine(
+      (value) => value.after === undefined || value.before === undefined,
+      "give after or before, not both",
+    );
+
+  const checked = { message: message.refine(kept, echo), publish: withRoom.refine(kept, echo) };
+  return {
+    room: (input) => parseRoomName(input, limits.roomNameBytes),
+    alias: (input) => parseRoomAlias(input, limits.roomNameBytes),
+    join: (input) => check(join, input, "join"),
+    leave: (input) => check(leave, input, "leave"),
+    publish: (input) => check(checked.publish, input, "publish"),
+    message: (input) => check(checked.message, input, "message"),
+    history: (input) => check(history, input, "history"),
+    jsonSchemas: {
+      message: z.toJSONSchema(message, { io: "input" }),
+      publish: z.toJSONSchema(withRoom, { io: "input" }),
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import type { Socket } from "socket.io";
+import { HubError } from "../../../shared/errors.ts";
+import type { Limits } from "../../../shared/limits.ts";
+import { randomId } from "../../../shared/message-id.ts";
+import { RateLimit } from "../../hub/rate-limit.ts";
+import type { Session } from "../../hub/session.ts";
+
+const NAME_LENGTH = 64;
+const GUEST = /^[A-Za-z0-9_-]{8,64}$/;
+/** Letters, marks, digits, punctuation, symbols and plain spaces: nothing invisible, nothing that turns the direction of text. */
+const NAME = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
+
+/**
+ * Reads who connects from a handshake: `auth: { token?, username?, guest? }`, or `?username=` in the URL.
+ *
+ * @throws HubError `bad_request`
+ */
+export function sessionOf({ id, handshake }: Socket, limits: Limits): Session {
+  const auth = handshake.auth as Readonly<Record<string, unknown>>;
+  const guest = optional(auth["guest"], "auth.guest", parseGuest) ?? randomId();
+  const username = auth["username"] ?? handshake.query["username"];
+  const name = optional(username, "username", parseName) ?? `guest-${publicPart(guest).slice(0, 4)}`;
+  const token = optional(auth["token"], "auth.token", parseText);
+  return {
+    id,
+    from: { user: `guest:${publicPart(guest)}`, name },
+    ...(token === undefined ? {} : { token }),
+    rateLimit: new RateLimit(limits),
+  };
+}
+
+/** What others see of a guest: they can't pass for it, since only its own client knows what this was made of. */
+function publicPart(guest: string): string {
+  return createHash("sha256").update(guest).digest("base64url").slice(0, 16);
+}
+
+function optional(
+  input: unknown,
+  what: string,
+  parse: (text: string) => string | undefined,
+): string | undefined {
+  if (input === undefined || input === null) return undefined;
+  const value = typeof input === "string" ? parse(input) : undefined;
+  if (value !== undefined) return value;
+  throw new HubError("bad_request", `${what} is not allowed: ${SHAPES[what] ?? "it is a text"}`);
+}
+
+const SHAPES: Readonly<Record<string, string>> = {
+  username: `a name has 1-${NAME_LENGTH} visible characters`,
+  "auth.guest": "it is 8-64 of A-Z a-z 0-9 _ -",
+};
+
+function parseName(text: string): string | undefined {
+  const name = text
+    .slice(0, NAME_LENGTH * 4)
+    .normalize("NFC")
+    .trim();
+  return name.length <= NAME_LENGTH && NAME.test(name) ? name : undefined;
+}
+
+function parseGuest(text: string): string | undefined {
+  return GUEST.test(text) ? text : undefined;
+}
+
+function parseText(text: string): string | undefined {
+  return text.length <= 8_192 ? text : undefined;
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Server, type ServerOptions, type Socket } from "socket.io";
+import { WebSocketServer } from "ws";
+import { HubError, toHubError } from "../../../shared/errors.ts";
+import type { Closing } from "../../../shared/protocol.ts";
+import type { RoomName } from "../../../shared/room-name.ts";
+import type { Session } from "../../hub/session.ts";
+import type { Push, Transport } from "../../hub/transport.ts";
+import type { Access } from "../access.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
+import { FanOut } from "./fan-out.ts";
+import { sessionOf } from "./handshake.ts";
+
+export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
+  readonly server: HttpServer;
+  readonly access: Access;
+  /** Carries stock emits to other nodes; Socket.IO's own, for one node, if undefined. */
+  readonly adapter: ServerOptions["adapter"] | undefined;
+  readonly stopping: AbortSignal;
+  /** Leave upgrades on other paths to whoever else listens on this server. */
+  readonly shared: boolean;
+}
+
+/** A stopping node tells its clients to come back within so long, each after a time of its own, in ms. */
+const RETURN_WITHIN_MS = 2_000;
+/** Requests under way when a node stops get their answers within so long, in ms. */
+const ANSWER_WITHIN_MS = 2_000;
+/** A little more than what the outlets wait for their clients, in ms. */
+const END_WITHIN_MS = 1_200;
+
+/** Socket.IO on the path `/socket.io`: the hub lives on the namespace `/`, all others are the program's own. */
+export class SocketIoTransport implements Transport {
+  readonly io: Server;
+  readonly #fanOut = new FanOut();
+  readonly #connections = new Set<Connection>();
+  readonly #upgraded = new Set<Duplex>();
+  readonly #options: SocketIoOptions;
+
+  constructor(options: SocketIoOptions) {
+    this.#options = options;
+    this.io = new Server(options.server, serverOptions(options));
+    this.io.use((socket, next) => this.#admit(socket, next));
+    this.io.on("connection", (socket) => this.#connect(socket));
+    options.server.on("upgrade", this.#onUpgrade);
+  }
+
+  deliver(room: RoomName, push: Push): void {
+    this.#fanOut.deliver(room, push);
+  }
+
+  async close(closing: Closing): Promise<void> {
+    const connections = [...this.#connections];
+    connections.forEach((one) =>
+      one.warn({ ...closing, delayMs: Math.round(Math.random() * RETURN_WITHIN_MS) }),
+    );
+    // A replay may take longer than a stopping node has; its reader goes on elsewhere, from where it is.
+    await atMost(
+      ANSWER_WITHIN_MS,
+      connections.map((one) => one.answered()),
+    );
+    await atMost(
+      END_WITHIN_MS,
+      connections.map((one) => one.close(closing)),
+    );
+    await this.io.close();
+    // One that was still changing its transport is known to nobody else.
+    this.#options.server.off("upgrade", this.#onUpgrade);
+    this.#upgraded.forEach((socket) => socket.destroy());
+  }
+
+  readonly #onUpgrade = ({ url }: IncomingMessage, socket: Duplex): void => {
+    if (url?.startsWith(this.io.path()) !== true) return;
+    this.#upgraded.add(socket);
+    socket.once("close", () => this.#upgraded.delete(socket));
+  };
+
+  #admit(socket: Socket, next: (error?: Error) => void): void {
+    // A connect_error would be the end for a stock client; a closed transport makes it try again, elsewhere.
+    if (this.#options.stopping.aborted) {
+      socket.conn.close();
+      return;
+    }
+    try {
+      (socket.data as { session?: Session }).session = sessionOf(socket, this.#options.limits);
+      return next();
+    } catch (error) {
+      const refused = toHubError(error);
+      return next(Object.assign(new Error(refused.message), { data: refused.toJSON() }));
+    }
+  }
+
+  #connect(socket: Socket): void {
+    const { session } = socket.data as { session: Session };
+    const connection = new Connection(socket, session, { ...this.#options, fanOut: this.#fanOut });
+    this.#connections.add(connection);
+    socket.on("disconnect", () => this.#connections.delete(connection));
+  }
+}
+
+function serverOptions({ access, adapter, limits, shared }: SocketIoOptions): Partial<ServerOptions> {
+  return {
+    // The version with the latest fixes; engine.io would bring an older one.
+    wsEngine: WebSocketServer,
+    ...(adapter === undefined ? {} : { adapter }),
+    allowRequest(request, decide) {
+      try {
+        access.check(request);
+        decide(null, true);
+      } catch (error) {
+        decide(toHubError(error).message, false);
+      }
+    },
+    cors(request, decide) {
+      // Whoever passed allowRequest may read the answers; it is asked first, and `cors` never refuses by itself.
+      decide(null, { origin: passes(access, request as IncomingMessage), methods: ["GET", "POST"] });
+    },
+    maxHttpBufferSize: limits.frameBytes,
+    connectTimeout: limits.handshakeMs,
+    pingInterval: limits.pingIntervalMs,
+    pingTimeout: limits.pingTimeoutMs,
+    perMessageDeflate: false,
+    destroyUpgrade: !shared,
+  };
+}
+
+function passes(access: Access, request: IncomingMessage): boolean {
+  try {
+    access.check(request);
+    return true;
+  } catch (error) {
+    if (error instanceof HubError) return false;
+    throw error;
+  }
+}
+
+async function atMost(ms: number, all: readonly Promise<void>[]): Promise<void> {
+  await Promise.race([Promise.all(all), sleep(ms, undefined, { ref: false })]);
+}
