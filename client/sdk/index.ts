@@ -1,0 +1,67 @@
+import { io, type Socket } from "socket.io-client";
+import type { Meta } from "../../shared/message.ts";
+import type { Gap, RoomClosed } from "../../shared/protocol.ts";
+import { Room, type RoomOptions } from "./room.ts";
+
+export { HubError, type ErrorCode } from "../../shared/errors.ts";
+export type { Meta } from "../../shared/message.ts";
+export type { Position } from "../../shared/position.ts";
+export type { Gap, JoinReply, PublishReply, RoomClosed } from "../../shared/protocol.ts";
+export type { AnyListener, PublishOptions, Room, RoomOptions } from "./room.ts";
+
+export interface ConnectOptions {
+  /** The name under which this client speaks. */
+  readonly username?: string;
+  /** Proves who this is; a function is asked on every reconnect. */
+  readonly token?: string | (() => string | Promise<string>);
+}
+
+/** A connection to the hub; it comes back by itself, and all joined rooms with it. */
+export interface Client {
+  /** The stock socket.io-client underneath. */
+  readonly socket: Socket;
+  /** A room, not joined yet; the same name gives the same room. */
+  room(name: string, options?: RoomOptions): Room;
+  close(): void;
+}
+
+/** Connects to a hub. `url` is the hub's address, such as `http://localhost:3000`. */
+export function connect(url: string, { username, token }: ConnectOptions = {}): Client {
+  const rooms = new Map<string, Room>();
+  const socket = io(url, {
+    transports: ["websocket", "polling"],
+    auth: (give) => {
+      const asked = typeof token === "function" ? token() : token;
+      Promise.resolve(asked).then(
+        (known) => give({ username, token: known }),
+        // Without a token the hub refuses, and says so.
+        () => give({ username }),
+      );
+    },
+  });
+
+  socket.onAny((event: string, data: unknown, meta: Meta | undefined) => {
+    if (event === "room:gap") rooms.get((data as Gap).room)?.skip(data as Gap);
+    else if (event === "room:closed") rooms.get((data as RoomClosed).room)?.close(data as RoomClosed);
+    else if (meta !== undefined) rooms.get(meta.room)?.receive(event, data, meta);
+  });
+  let connectedBefore = false;
+  socket.on("connect", () => {
+    // The first join waits in the socket's buffer; only what was joined before has to be joined again.
+    if (connectedBefore) rooms.forEach((room) => room.resume());
+    connectedBefore = true;
+  });
+
+  return {
+    socket,
+    room(name, options = {}) {
+      let room = rooms.get(name);
+      if (room === undefined) {
+        room = new Room(name, socket, options);
+        rooms.set(name, room);
+      }
+      return room;
+    },
+    close: () => void socket.disconnect(),
+  };
+}

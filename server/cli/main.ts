@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { createRequire } from "node:module";
+import { Command } from "commander";
+import { publishCommand } from "./publish.ts";
+import { serveCommand } from "./serve.ts";
+import { watchCommand } from "./watch.ts";
+
+const { version, description } = createRequire(import.meta.url)("roomcast/package.json") as {
+  version: string;
+  description: string;
+};
+
+await new Command("roomcast")
+  .description(description)
+  .version(version)
+  .addCommand(serveCommand())
+  .addCommand(publishCommand())
+  .addCommand(watchCommand())
+  .showHelpAfterError("(roomcast --help shows what there is)")
+  .parseAsync();

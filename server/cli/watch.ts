@@ -1,0 +1,99 @@
+import { Command, InvalidArgumentError } from "commander";
+import { connect, type Meta, type Room } from "../../client/sdk/index.ts";
+import { toHubError } from "../../shared/errors.ts";
+import { parseRoomAlias } from "../../shared/room-name.ts";
+import { lineOf } from "./line.ts";
+
+interface WatchOptions {
+  readonly url: string;
+  readonly rewind?: number | string;
+  readonly since?: string;
+  readonly json?: true;
+  readonly username?: string;
+}
+
+/** `roomcast watch ROOM`: prints a room live and goes on after every lost connection. */
+export function watchCommand(): Command {
+  return new Command("watch")
+    .description("print a room live; after a lost connection go on where it stood")
+    .argument("<room>", "such as chat:lobby; a bare name means stream:<name>", parseRoom)
+    .option(
+      "--url <url>",
+      "the hub's address (ROOMCAST_URL)",
+      process.env["ROOMCAST_URL"] ?? "http://127.0.0.1:3000",
+    )
+    .option("--rewind <n|time>", "begin with the last n messages, or those of the last 5m", rewindOf)
+    .option("--since <cursor>", "begin after this cursor, as watch and every reply give it")
+    .option("--username <name>", "the name under which this client is seen")
+    .option("--json", "one JSON object a line, with all that the hub tells of a message")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  roomcast watch stream:build-42 --rewind 50\n  roomcast watch chat:lobby --json\n",
+    )
+    .action(watch);
+}
+
+async function watch(name: string, options: WatchOptions): Promise<void> {
+  const { url, rewind, since, json, username } = options;
+  const client = connect(url, username === undefined ? {} : { username });
+  const room = client.room(name, {
+    ...(rewind === undefined ? {} : { rewind }),
+    ...(since === undefined ? {} : { since }),
+  });
+  const note = (text: string): void => console.error(`roomcast: ${text}`);
+  const end = (code: number): void => {
+    client.close();
+    process.exitCode = code;
+  };
+
+  room.onAny((event, data, meta) => print(json === true, event, data, meta));
+  room.on("room:gap", ({ from, to, reason }) => note(`messages ${from} to ${to} are gone (${reason})`));
+  room.on("room:closed", ({ code, reason }) => {
+    note(`${code}: ${reason}`);
+    end(1);
+  });
+  client.socket.on("connect_error", ({ message }) => {
+    note(`no connection to ${url}: ${message}${client.socket.active ? ", trying again" : ""}`);
+    if (!client.socket.active) end(1);
+  });
+  client.socket.on("disconnect", (reason) => {
+    if (client.socket.active)
+      note(`the connection was lost (${reason}), going on ${whereOf(room)} as soon as it is back`);
+    else if (reason === "io server disconnect") end(1);
+  });
+  // A reader that closes the pipe (head, a pager) has seen enough.
+  process.stdout.on("error", () => end(0));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => end(0));
+
+  try {
+    const { recovered, reason } = await room.join();
+    note(
+      `watching ${name} on ${url}${recovered === false ? `; what came before could not be kept: ${reason}` : ""}`,
+    );
+    room.on("room:joined", ({ replayed }) => note(`back, with ${replayed} messages that came meanwhile`));
+  } catch (error) {
+    const { code, message } = toHubError(error);
+    if (process.exitCode === undefined) note(`${code}: ${message}`);
+    end(process.exitCode === 0 ? 0 : 1);
+  }
+}
+
+function print(json: boolean, event: string, data: unknown, meta: Meta): void {
+  process.stdout.write(`${json ? JSON.stringify({ ...meta, event, data }) : lineOf(event, data, meta)}\n`);
+}
+
+function whereOf(room: Room): string {
+  return room.cursor === undefined ? "from the start" : `after ${room.cursor}`;
+}
+
+function rewindOf(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function parseRoom(text: string): string {
+  try {
+    return parseRoomAlias(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}

@@ -1,0 +1,246 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { parseDuration } from "../shared/duration.ts";
+import { DEFAULT_LIMITS, type Limits } from "../shared/limits.ts";
+import {
+  DEFAULT_ROOM_OPTIONS,
+  isRoomPattern,
+  type RoomOptions,
+  type RoomOptionsTable,
+} from "../shared/room-options.ts";
+
+/** Everything that can be set about a hub. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly redisUrl: string | undefined;
+  readonly origins: readonly string[];
+  readonly open: boolean;
+  readonly logLevel: LogLevel;
+  readonly rooms: RoomOptionsTable;
+  readonly limits: Limits;
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** One option: where it is read from, what it means, and its check. */
+export interface Option {
+  readonly key: keyof Config;
+  readonly env?: string;
+  /** As the command line shows it. */
+  readonly flag?: string;
+  readonly doc: string;
+  readonly schema: z.ZodType;
+  readonly default: Config[keyof Config];
+}
+
+const flagged = z.union([
+  z.boolean(),
+  z.enum(["1", "true", "yes"]).transform(() => true),
+  z.enum(["0", "false", "no"]).transform(() => false),
+]);
+
+const origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    "an origin is written as https://app.example.com",
+  );
+
+const listOfOrigins = z.union([
+  z.array(origin),
+  z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .pipe(z.array(origin)),
+]);
+
+const redisUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol),
+    "a Redis address is written as redis://host:6379",
+  );
+
+/** Every option, once; the command line, the environment, the file and `createHub` all read this table. */
+export const OPTIONS: readonly Option[] = [
+  {
+    key: "port",
+    env: "PORT",
+    flag: "--port <number>",
+    doc: "port to listen on; 0 takes a free one",
+    schema: z.coerce.number().int().min(0).max(65_535),
+    default: 3_000,
+  },
+  {
+    key: "host",
+    env: "HOST",
+    flag: "--host <address>",
+    doc: "address to listen on",
+    schema: z.string().min(1).max(255),
+    default: "127.0.0.1",
+  },
+  {
+    key: "redisUrl",
+    env: "REDIS_URL",
+    flag: "--redis-url <url>",
+    doc: "makes this process one node of many; without it the log is in this process's memory",
+    schema: redisUrl,
+    default: undefined,
+  },
+  {
+    key: "origins",
+    env: "ROOMCAST_ORIGINS",
+    flag: "--origins <list>",
+    doc: "pages that may use the hub beside its own, separated by commas",
+    schema: listOfOrigins,
+    default: [],
+  },
+  {
+    key: "open",
+    env: "ROOMCAST_OPEN",
+    flag: "--open",
+    doc: "everyone who reaches the address may read and write",
+    schema: flagged,
+    default: false,
+  },
+  {
+    key: "logLevel",
+    env: "LOG_LEVEL",
+    flag: "--log-level <level>",
+    doc: `what is logged: ${LOG_LEVELS.join(", ")}`,
+    schema: z.enum(LOG_LEVELS),
+    default: "info",
+  },
+  {
+    key: "rooms",
+    doc: 'what is kept, by pattern: { "chat:*": { "messages": 1000, "age": "30d" } }',
+    schema: z.unknown().transform(checkedRooms),
+    default: DEFAULT_ROOM_OPTIONS,
+  },
+  {
+    key: "limits",
+    doc: 'any of the limits, by name: { "messagesPerSecond": 50 }',
+    schema: z.unknown().transform(checkedLimits),
+    default: DEFAULT_LIMITS,
+  },
+];
+
+/** What each source says, by option key; the first that says something counts. */
+export type Source = Readonly<Partial<Record<string, unknown>>>;
+
+/** Lists everything that is wrong with a configuration, not only the first. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Puts a configuration together: flag (or `createHub` option) beats environment beats file beats default.
+ *
+ * @param given by option key
+ * @param env the environment's variables
+ * @param file path of a JSON file with option keys
+ * @throws ConfigError with every problem
+ */
+export function loadConfig(given: Source, env: Source = {}, file?: string): Config {
+  const problems: string[] = [];
+  const fromFile = file === undefined ? {} : readFile(file, problems);
+  const config: Record<string, unknown> = {};
+  for (const option of OPTIONS) {
+    const found = [
+      { from: option.flag?.split(" ")[0] ?? option.key, value: given[option.key] },
+      {
+        from: option.env ?? "",
+        value: option.env === undefined || env[option.env] === "" ? undefined : env[option.env],
+      },
+      { from: `${file}: ${option.key}`, value: fromFile[option.key] },
+    ].find(({ value }) => value !== undefined);
+    if (found === undefined) config[option.key] = option.default;
+    else {
+      const result = option.schema.safeParse(found.value);
+      if (result.success) config[option.key] = result.data;
+      else
+        problems.push(
+          ...result.error.issues.map(
+            (issue) => `${[found.from, ...issue.path].join(".")}: ${issue.message} (${option.doc})`,
+          ),
+        );
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as unknown as Config;
+}
+
+function readFile(path: string, problems: string[]): Source {
+  try {
+    const content: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof content !== "object" || content === null || Array.isArray(content))
+      throw new Error("it is no JSON object");
+    const unknown = Object.keys(content).filter((key) => !OPTIONS.some((option) => option.key === key));
+    problems.push(
+      ...unknown.map(
+        (key) =>
+          `${path}: ${key}: no such option (there are ${OPTIONS.map(({ key: known }) => known).join(", ")})`,
+      ),
+    );
+    return content as Source;
+  } catch (error) {
+    problems.push(`${path}: can't be read: ${(error as Error).message}`);
+    return {};
+  }
+}
+
+function checkedRooms(input: unknown, context: z.RefinementCtx): RoomOptionsTable {
+  const table: Record<string, RoomOptions> = { ...DEFAULT_ROOM_OPTIONS };
+  const refuse = (path: string[], message: string): void =>
+    context.addIssue({ code: "custom", path, message });
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    refuse([], "it is no object");
+    return table;
+  }
+  for (const [pattern, value] of Object.entries(input)) {
+    if (!isRoomPattern(pattern))
+      refuse([pattern], "a pattern is a room's name, or the beginning of one and a *");
+    const shape = z.strictObject({
+      messages: z.number().int().min(0).max(10_000_000).optional(),
+      age: z.string().optional(),
+    });
+    const result = shape.safeParse(value);
+    const base = table[pattern] ?? DEFAULT_ROOM_OPTIONS["stream:*"]!;
+    if (!result.success) {
+      result.error.issues.forEach((issue) => refuse([pattern, ...issue.path.map(String)], issue.message));
+      continue;
+    }
+    try {
+      const { messages = base.messages, age } = result.data;
+      table[pattern] = { messages, ageMs: age === undefined ? base.ageMs : parseDuration(age) };
+    } catch (error) {
+      refuse([pattern, "age"], (error as Error).message);
+    }
+  }
+  return table;
+}
+
+function checkedLimits(input: unknown, context: z.RefinementCtx): Limits {
+  const names = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
+  const amount = z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .exactOptional();
+  const shape = z.strictObject(Object.fromEntries(names.map((name) => [name, amount])));
+  const result = shape.safeParse(input);
+  if (result.success) return { ...DEFAULT_LIMITS, ...result.data };
+  result.error.issues.forEach((issue) =>
+    context.addIssue({ code: "custom", path: issue.path.map(String), message: issue.message }),
+  );
+  return DEFAULT_LIMITS;
+}

@@ -1,0 +1,223 @@
+import { createServer, type Server as HttpServer } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import type {
+  BroadcastOperator,
+  DefaultEventsMap,
+  Server as SocketIoServer,
+  ServerOptions as SocketIoOptions,
+} from "socket.io";
+import { HubError } from "../shared/errors.ts";
+import type { Limits } from "../shared/limits.ts";
+import type { PublishReply } from "../shared/protocol.ts";
+import { loadConfig, type Config, type LogLevel } from "./config.ts";
+import { allowEveryone, type Authorize } from "./hub/authorize.ts";
+import type { Broker } from "./hub/broker.ts";
+import { Hub } from "./hub/hub.ts";
+import type { Observer } from "./hub/observer.ts";
+import type { Session } from "./hub/session.ts";
+import { createLog, observeInto } from "./operations/log.ts";
+import { MemoryBroker } from "./stores/memory/memory-broker.ts";
+import { MemoryStore } from "./stores/memory/memory-store.ts";
+import { socketRoom } from "./stores/redis/keys.ts";
+import { RedisBroker } from "./stores/redis/redis-broker.ts";
+import { createAccess, isLoopback } from "./transports/access.ts";
+import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts";
+import { createParsers, type Parsers } from "./transports/schemas.ts";
+import { SocketIoTransport } from "./transports/socketio/index.ts";
+
+export type { Authorize, Capability } from "./hub/authorize.ts";
+export type { Session } from "./hub/session.ts";
+export type { HttpHandler } from "./transports/http/index.ts";
+export { ConfigError } from "./config.ts";
+export { HubError, type ErrorCode } from "../shared/errors.ts";
+export type { Limits } from "../shared/limits.ts";
+export type { Published, PublishedEphemeral, PublishReply } from "../shared/protocol.ts";
+
+export interface HubOptions {
+  /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
+  readonly server?: HttpServer;
+  /** Makes this process one node of many; without it the log is in this process's memory. */
+  readonly redisUrl?: string;
+  /** What is kept, by pattern; `age` as in "30d". */
+  readonly rooms?: Readonly<Record<string, { readonly messages?: number; readonly age?: string }>>;
+  /** Pages that may use the hub beside its own, as `https://app.example.com`. */
+  readonly origins?: readonly string[];
+  /** Everyone who reaches the address may read and write. Without it, only this machine may. */
+  readonly open?: boolean;
+  readonly limits?: Partial<Limits>;
+  readonly logLevel?: LogLevel;
+  /** Decides on every request who may do what in which room; without it, everyone who reaches the hub may. */
+  readonly authorize?: Authorize;
+}
+
+export interface PublishOptions {
+  /** Sent again within 10 minutes, the same id is the same message. */
+  readonly id?: string;
+  /** Delivered live and never kept. */
+  readonly ephemeral?: boolean;
+}
+
+/** A running hub: one node, alone or one of many. */
+export interface RoomcastHub {
+  /** The Socket.IO server. The hub is on the namespace `/`; all others are yours. */
+  readonly io: SocketIoServer;
+  /** The HTTP routes, for your own server: `app.use("/hub", hub.handler)`. */
+  readonly handler: HttpHandler;
+  /**
+   * Listens, on 127.0.0.1:3000 unless told otherwise, and resolves with the address as a URL.
+   *
+   * @throws HubError `unauthorized` for an address that other machines reach, unless the hub is open
+   */
+  listen(port?: number, host?: string): Promise<string>;
+  /** @throws HubError, see the table of errors in PROTOCOL.md */
+  publish(room: string, event: string, data: unknown, options?: PublishOptions): Promise<PublishReply>;
+  /** Stock Socket.IO for a room's members on all nodes (emit, except, fetchSockets, …), beside its log. */
+  to(room: string): BroadcastOperator<DefaultEventsMap, unknown>;
+  /** Tells all clients to come back elsewhere, answers what is under way, and ends the http server too. */
+  close(): Promise<void>;
+}
+
+/** The session of the program that embeds the hub; it may do everything. */
+const PROGRAM: Session = { id: "program" };
+/** A request that has not sent its headers after so long is closed, in ms. */
+const HEADERS_MS = 10_000;
+const WEB_ROOT = fileURLToPath(new URL("../client/web/", import.meta.url));
+const { version } = createRequire(import.meta.url)("roomcast/package.json") as { version: string };
+
+/**
+ * Starts a hub: a program of its own, or inside your http server.
+ *
+ * @throws ConfigError with every problem of the options; HubError `unavailable` if Redis can't be reached
+ */
+export async function createHub(options: HubOptions = {}): Promise<RoomcastHub> {
+  const { server, authorize, ...settings } = options;
+  return runHub(loadConfig(settings), server, authorize);
+}
+
+/** Starts a hub with a configuration that is checked already. */
+export async function runHub(
+  config: Config,
+  server?: HttpServer,
+  authorize: Authorize = allowEveryone,
+): Promise<RoomcastHub> {
+  const observer = observeInto(createLog(config.logLevel));
+  const { broker, adapter } = openStore(config, observer);
+  const mayDo: Authorize = (session, capability, room) =>
+    session === PROGRAM || authorize(session, capability, room);
+  const hub = new Hub({ broker, authorize: mayDo, observer, limits: config.limits, rooms: config.rooms });
+  await hub.start();
+  return new Node(config, hub, observer, server, adapter);
+}
+
+interface Store {
+  readonly broker: Broker;
+  /** Carries stock emits between nodes; a single node needs none. */
+  readonly adapter: SocketIoOptions["adapter"] | undefined;
+}
+
+function openStore({ redisUrl, limits, rooms }: Config, observer: Observer): Store {
+  const onError = (error: unknown): void => observer.failure("the store", error);
+  if (redisUrl === undefined) {
+    const store = new MemoryStore({ idempotencyMs: limits.idempotencyMs });
+    return { broker: new MemoryBroker(store, { onError }), adapter: undefined };
+  }
+  const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError });
+  return { broker, adapter: broker.socketAdapter() };
+}
+
+class Node implements RoomcastHub {
+  readonly io: SocketIoServer;
+  readonly handler: HttpHandler;
+  readonly #config: Config;
+  readonly #hub: Hub;
+  readonly #parsers: Parsers;
+  readonly #server: HttpServer;
+  readonly #stopping = new AbortController();
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    config: Config,
+    hub: Hub,
+    observer: Observer,
+    server: HttpServer | undefined,
+    adapter: SocketIoOptions["adapter"] | undefined,
+  ) {
+    const { limits, origins, open } = config;
+    this.#config = config;
+    this.#hub = hub;
+    this.#parsers = createParsers(limits);
+    const access = createAccess({ origins, open });
+    const context = {
+      hub,
+      parsers: this.#parsers,
+      access,
+      limits,
+      observer,
+      stopping: this.#stopping.signal,
+    };
+    this.handler = createHttpHandler({ ...context, webRoot: WEB_ROOT, version });
+    // A stream of lines may last as long as its program; all other bodies have a deadline of their own.
+    this.#server = server ?? createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS }, this.handler);
+    const shared = server !== undefined;
+    const transport = new SocketIoTransport({
+      ...context,
+      server: this.#server,
+      socketRoom,
+      adapter,
+      shared,
+    });
+    hub.addTransport(transport);
+    this.io = transport.io;
+  }
+
+  listen(port: number = this.#config.port, host: string = this.#config.host): Promise<string> {
+    if (!this.#config.open && !isLoopback(host)) {
+      const message = `listening on ${host} lets other machines in: set ROOMCAST_OPEN=1 (--open) if everyone who reaches it may read and write, or HOST=127.0.0.1`;
+      return Promise.reject(new HubError("unauthorized", message));
+    }
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", reject);
+        const { port: actual } = this.#server.address() as AddressInfo;
+        resolve(`http://${host.includes(":") ? `[${host}]` : host}:${actual}`);
+      });
+    });
+  }
+
+  async publish(
+    room: string,
+    event: string,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<PublishReply> {
+    const { room: name, ...publication } = this.#parsers.publish({ room, event, data, ...options });
+    const [result] = await this.#hub.publish(PROGRAM, name, [publication]);
+    if (result instanceof HubError) throw result;
+    return result!;
+  }
+
+  to(room: string): BroadcastOperator<DefaultEventsMap, unknown> {
+    return this.io.to(socketRoom(this.#parsers.room(room)));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort();
+    // Connections that a request leaves idle keep the server from ending; each look closes those there are.
+    const idle = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const late = setTimeout(() => this.#server.closeAllConnections(), this.#config.limits.drainMs);
+    try {
+      await this.#hub.close({ code: "shutdown", reconnect: true, delayMs: 0 });
+    } finally {
+      clearInterval(idle);
+      clearTimeout(late);
+    }
+  }
+}

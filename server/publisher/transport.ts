@@ -1,0 +1,37 @@
+import type { HubError } from "../../shared/errors.ts";
+import type { PublishReply } from "../../shared/protocol.ts";
+import type { RoomName } from "../../shared/room-name.ts";
+import type { CheckedMessage } from "./message.ts";
+
+/** What one try brought for one message. */
+export type Outcome = PublishReply | Failure;
+
+/** Why one try failed for one message. */
+export class Failure {
+  readonly error: HubError;
+  /** The message certainly had no effect; otherwise it may have been stored or delivered all the same. */
+  readonly unsent: boolean;
+
+  constructor(error: HubError, unsent: boolean) {
+    this.error = error;
+    this.unsent = unsent;
+  }
+}
+
+/** Takes messages to the log, by one way. */
+export interface Transport {
+  /** More batches than these wait for their turn. */
+  readonly batchesAtOnce: number;
+  /**
+   * Tries once, and gives an outcome for each message in its place; never rejects.
+   *
+   * @param signal aborts when nobody waits for this try any more
+   */
+  send(room: RoomName, messages: readonly CheckedMessage[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  close(): Promise<void>;
+}
+
+/** Makes an answer's error a failure: what the hub refused for its rate or its memory was certainly not stored. */
+export function refused(error: HubError): Failure {
+  return new Failure(error, error.code === "rate_limited" || error.code === "store_full");
+}
