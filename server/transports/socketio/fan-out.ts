@@ -1,4 +1,4 @@
-import type { Socket } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import type { Limits } from "../../../shared/limits.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { Push } from "../../hub/transport.ts";
@@ -77,8 +77,6 @@ export class Outlet {
 
   /** Closes the connection when all that was sent has been handed over; a client that fetches nothing is cut off. */
   close(): void {
-    // engine.io would keep a silent polling client, and with it the process, for 30 s.
-    if (this.#transport.name === "polling") this.#transport.closeTimeout = FETCH_WITHIN_MS;
     this.#socket.conn.close();
   }
 
@@ -117,6 +115,13 @@ export class Outlet {
   get #transport(): EngineTransport {
     return this.#socket.conn.transport;
   }
+}
+
+/** Bounds how long a closing connection waits for a polling client that has gone silent: engine.io would keep it for 30 s. */
+export function boundClosing(engine: Server["engine"]): void {
+  engine.on("connection", ({ transport }: { transport: EngineTransport }) => {
+    if (transport.name === "polling") transport.closeTimeout = FETCH_WITHIN_MS;
+  });
 }
 
 /** Delivers what a room gets to all connections that are live in it. */

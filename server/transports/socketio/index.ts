@@ -10,7 +10,7 @@ import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
-import { FanOut } from "./fan-out.ts";
+import { boundClosing, FanOut } from "./fan-out.ts";
 import { sessionOf } from "./handshake.ts";
 
 export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
@@ -41,6 +41,7 @@ export class SocketIoTransport implements Transport {
   constructor(options: SocketIoOptions) {
     this.#options = options;
     this.io = new Server(options.server, serverOptions(options));
+    boundClosing(this.io.engine);
     this.io.use((socket, next) => this.#admit(socket, next));
     this.io.on("connection", (socket) => this.#connect(socket));
     options.server.on("upgrade", this.#onUpgrade);
