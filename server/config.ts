@@ -70,7 +70,7 @@ export const OPTIONS: readonly Option[] = [
     env: "PORT",
     flag: "--port <number>",
     doc: "port to listen on; 0 takes a free one",
-    schema: z.coerce.number().int().min(0).max(65_535),
+    schema: z.unknown().transform(checkedPort),
     default: 3_000,
   },
   {
@@ -151,6 +151,7 @@ export class ConfigError extends Error {
  */
 export function loadConfig(given: Source, env: Source = {}, file?: string): Config {
   const problems: string[] = [];
+  problems.push(...unknownKeys(given));
   const fromFile = file === undefined ? {} : readFile(file, problems);
   const config: Record<string, unknown> = {};
   for (const option of OPTIONS) {
@@ -183,18 +184,27 @@ function readFile(path: string, problems: string[]): Source {
     const content: unknown = JSON.parse(readFileSync(path, "utf8"));
     if (typeof content !== "object" || content === null || Array.isArray(content))
       throw new Error("it is no JSON object");
-    const unknown = Object.keys(content).filter((key) => !OPTIONS.some((option) => option.key === key));
-    problems.push(
-      ...unknown.map(
-        (key) =>
-          `${path}: ${key}: no such option (there are ${OPTIONS.map(({ key: known }) => known).join(", ")})`,
-      ),
-    );
+    problems.push(...unknownKeys(content as Source).map((problem) => `${path}: ${problem}`));
     return content as Source;
   } catch (error) {
     problems.push(`${path}: can't be read: ${(error as Error).message}`);
     return {};
   }
+}
+
+function unknownKeys(source: Source): string[] {
+  const known = OPTIONS.map(({ key }) => key);
+  return Object.keys(source)
+    .filter((key) => source[key] !== undefined && !known.some((name) => name === key))
+    .map((key) => `${key}: no such option (there are ${known.join(", ")})`);
+}
+
+/** `z.coerce` would read null, an empty text and `[]` as 0. */
+function checkedPort(input: unknown, context: z.RefinementCtx): number {
+  const port = typeof input === "string" && /^\d+$/.test(input) ? Number(input) : input;
+  if (Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535) return port as number;
+  context.addIssue({ code: "custom", message: "a port is a whole number from 0 to 65535" });
+  return z.NEVER;
 }
 
 function checkedRooms(input: unknown, context: z.RefinementCtx): RoomOptionsTable {

@@ -1,6 +1,7 @@
 import { io, type Socket } from "socket.io-client";
 import type { Meta } from "../../shared/message.ts";
 import type { Gap, RoomClosed } from "../../shared/protocol.ts";
+import { Requests } from "./requests.ts";
 import { Room, type RoomOptions } from "./room.ts";
 
 export { HubError, type ErrorCode } from "../../shared/errors.ts";
@@ -22,6 +23,7 @@ export interface Client {
   readonly socket: Socket;
   /** A room, not joined yet; the same name gives the same room. */
   room(name: string, options?: RoomOptions): Room;
+  /** Ends the connection; what is unanswered is rejected with `bad_request`. */
   close(): void;
 }
 
@@ -39,6 +41,7 @@ export function connect(url: string, { username, token }: ConnectOptions = {}): 
       );
     },
   });
+  const requests = new Requests(socket);
 
   socket.onAny((event: string, data: unknown, meta: Meta | undefined) => {
     if (event === "room:gap") rooms.get((data as Gap).room)?.skip(data as Gap);
@@ -57,11 +60,14 @@ export function connect(url: string, { username, token }: ConnectOptions = {}): 
     room(name, options = {}) {
       let room = rooms.get(name);
       if (room === undefined) {
-        room = new Room(name, socket, options);
+        room = new Room(name, requests, options);
         rooms.set(name, room);
       }
       return room;
     },
-    close: () => void socket.disconnect(),
+    close() {
+      socket.disconnect();
+      requests.end();
+    },
   };
 }

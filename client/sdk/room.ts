@@ -1,8 +1,8 @@
-import type { Socket } from "socket.io-client";
-import { errorFromBody, HubError, toHubError } from "../../shared/errors.ts";
+import { toHubError, type HubError } from "../../shared/errors.ts";
 import type { Meta } from "../../shared/message.ts";
 import { formatCursor, type Position } from "../../shared/position.ts";
-import type { Gap, JoinReply, PublishReply, Reply, Rewind, RoomClosed } from "../../shared/protocol.ts";
+import type { Gap, JoinReply, PublishReply, Rewind, RoomClosed } from "../../shared/protocol.ts";
+import type { Requests } from "./requests.ts";
 
 /** Where the first join of a room starts; later ones go on where the room stood. */
 export interface RoomOptions {
@@ -32,7 +32,7 @@ const REJOIN_MS = 500;
 /** One room as this client has it: keeps its position, and goes on from there after every lost connection. */
 export class Room {
   readonly name: string;
-  readonly #socket: Socket;
+  readonly #requests: Requests;
   readonly #options: RoomOptions;
   readonly #listeners = new Set<AnyListener>();
   readonly #notices: { [Name in keyof Notices]: Set<Notices[Name]> } = {
@@ -44,9 +44,9 @@ export class Room {
   #wanted = false;
   #joining: Promise<JoinReply> | undefined;
 
-  constructor(name: string, socket: Socket, options: RoomOptions) {
+  constructor(name: string, requests: Requests, options: RoomOptions) {
     this.name = name;
-    this.#socket = socket;
+    this.#requests = requests;
     this.#options = options;
   }
 
@@ -93,12 +93,12 @@ export class Room {
 
   async leave(): Promise<void> {
     this.#wanted = false;
-    await this.#request("leave", { room: this.name });
+    await this.#requests.ask("leave", { room: this.name });
   }
 
   /** @throws HubError what the hub answers */
   publish(event: string, data: unknown, options: PublishOptions = {}): Promise<PublishReply> {
-    return this.#request("publish", { room: this.name, event, data, ...options });
+    return this.#requests.ask("publish", { room: this.name, event, data, ...options });
   }
 
   /** The connection is there again: called by the client that owns it. */
@@ -141,13 +141,13 @@ export class Room {
   async #join(): Promise<JoinReply> {
     for (;;) {
       try {
-        const reply = await this.#request<JoinReply>("join", { room: this.name, ...this.#start() });
+        const reply = await this.#requests.ask<JoinReply>("join", { room: this.name, ...this.#start() });
         this.#position = reply.position;
         this.#notices["room:joined"].forEach((tell) => tell(reply));
         return reply;
       } catch (error) {
         const refused = error as HubError;
-        if (!refused.retryable || !this.#wanted || !this.#socket.active) {
+        if (!refused.retryable || !this.#wanted || !this.#requests.active) {
           this.#wanted = false;
           throw refused;
         }
@@ -155,19 +155,5 @@ export class Room {
         await new Promise((resolve) => setTimeout(resolve, Math.max(REJOIN_MS, refused.retryAfterMs ?? 0)));
       }
     }
-  }
-
-  /** @throws HubError only */
-  async #request<T>(event: string, input: object): Promise<T> {
-    let reply: Reply<T>;
-    try {
-      reply = (await this.#socket.emitWithAck(event, input)) as Reply<T>;
-    } catch (cause) {
-      const message =
-        "the connection was lost before the hub answered: whether it did what was asked is unknown";
-      throw new HubError("unavailable", message, { cause });
-    }
-    if (!reply.ok) throw errorFromBody(reply.error);
-    return reply;
   }
 }

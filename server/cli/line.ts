@@ -33,7 +33,16 @@ function timeOf({ time }: Meta): string {
   return new Date(time).toISOString();
 }
 
-function visible(text: string): string {
+/** One JSON value as one line: the same value, without anything that a terminal obeys. */
+export function jsonLine(value: unknown): string {
+  // Such characters stand in texts only, where JSON may write them by their number.
+  return [...JSON.stringify(value)]
+    .map((character) => (UNSAFE.test(character) ? numbered(character) : character))
+    .join("");
+}
+
+/** Text as a terminal may get it: with its colours, and all else that it would obey as `\uXXXX`. */
+export function visible(text: string): string {
   let shown = "";
   for (let i = 0; i < text.length; i += 1) {
     const character = text[i]!;
@@ -41,11 +50,12 @@ function visible(text: string): string {
     if (sequence !== undefined) {
       shown += sequence;
       i += sequence.length - 1;
-    } else
-      shown += UNSAFE.test(character)
-        ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-        : character;
+    } else shown += UNSAFE.test(character) ? numbered(character) : character;
   }
   // A colour that a line leaves on would stain the next one.
   return shown.includes("\u001b[") ? `${shown}\u001b[0m` : shown;
+}
+
+function numbered(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -31,16 +31,15 @@ A flag beats the environment, which beats the file. Examples:
 
 async function serve({ config: file, ...flags }: Record<string, unknown>): Promise<void> {
   try {
-    const config = loadConfig(
-      flags,
-      process.env,
-      (file ?? process.env["ROOMCAST_CONFIG"]) as string | undefined,
-    );
-    await run(config);
+    // An empty variable is as none.
+    const path = file ?? (process.env["ROOMCAST_CONFIG"] || undefined);
+    await run(loadConfig(flags, process.env, path as string | undefined));
   } catch (error) {
-    const expected = error instanceof ConfigError || error instanceof HubError || isListenError(error);
+    const expected = error instanceof ConfigError || error instanceof HubError || isSystemError(error);
     console.error(`roomcast: ${expected ? messageOf(error) : (error as Error).stack}`);
-    process.exitCode = error instanceof ConfigError || error instanceof HubError ? EX_CONFIG : 1;
+    // What a restart alone may mend, such as a Redis that is away, is no fault of the configuration.
+    const passes = error instanceof HubError ? error.retryable : !(error instanceof ConfigError);
+    process.exitCode = passes ? 1 : EX_CONFIG;
   }
 }
 
@@ -76,8 +75,9 @@ async function run(config: Config): Promise<void> {
   process.on("SIGTERM", stop).on("SIGINT", stop);
 }
 
-function isListenError(error: unknown): boolean {
-  return error instanceof Error && "syscall" in error && error.syscall === "listen";
+/** Of listening, or of looking up the address for it. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error;
 }
 
 function messageOf(error: unknown): string {

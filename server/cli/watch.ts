@@ -1,11 +1,13 @@
 import { Command, InvalidArgumentError } from "commander";
-import { connect, type Meta, type Room } from "../../client/sdk/index.ts";
+import { connect, type Gap, type Meta, type Room } from "../../client/sdk/index.ts";
 import { toHubError } from "../../shared/errors.ts";
 import { parseRoomAlias } from "../../shared/room-name.ts";
-import { lineOf } from "./line.ts";
+import { jsonLine, lineOf, visible } from "./line.ts";
+
+const DEFAULT_URL = "http://127.0.0.1:3000";
 
 interface WatchOptions {
-  readonly url: string;
+  readonly url?: string;
   readonly rewind?: number | string;
   readonly since?: string;
   readonly json?: true;
@@ -17,11 +19,7 @@ export function watchCommand(): Command {
   return new Command("watch")
     .description("print a room live; after a lost connection go on where it stood")
     .argument("<room>", "such as chat:lobby; a bare name means stream:<name>", parseRoom)
-    .option(
-      "--url <url>",
-      "the hub's address (ROOMCAST_URL)",
-      process.env["ROOMCAST_URL"] ?? "http://127.0.0.1:3000",
-    )
+    .option("--url <url>", `the hub's address (ROOMCAST_URL, default ${DEFAULT_URL})`)
     .option("--rewind <n|time>", "begin with the last n messages, or those of the last 5m", rewindOf)
     .option("--since <cursor>", "begin after this cursor, as watch and every reply give it")
     .option("--username <name>", "the name under which this client is seen")
@@ -34,26 +32,37 @@ export function watchCommand(): Command {
 }
 
 async function watch(name: string, options: WatchOptions): Promise<void> {
-  const { url, rewind, since, json, username } = options;
+  const { rewind, since, json, username } = options;
+  const url = options.url ?? (process.env["ROOMCAST_URL"] || DEFAULT_URL);
+  const note = (text: string): void => console.error(`roomcast: ${visible(text)}`);
+  if (!isHubUrl(url)) {
+    note(`"${url}" is no address of a hub: it looks like ${DEFAULT_URL}, without a path`);
+    process.exitCode = 1;
+    return;
+  }
   const client = connect(url, username === undefined ? {} : { username });
   const room = client.room(name, {
     ...(rewind === undefined ? {} : { rewind }),
     ...(since === undefined ? {} : { since }),
   });
-  const note = (text: string): void => console.error(`roomcast: ${text}`);
+  let told: string | undefined;
   const end = (code: number): void => {
     client.close();
     process.exitCode = code;
   };
 
   room.onAny((event, data, meta) => print(json === true, event, data, meta));
-  room.on("room:gap", ({ from, to, reason }) => note(`messages ${from} to ${to} are gone (${reason})`));
+  room.on("room:gap", (gap) => note(gapText(gap)));
   room.on("room:closed", ({ code, reason }) => {
     note(`${code}: ${reason}`);
     end(1);
   });
-  client.socket.on("connect_error", ({ message }) => {
-    note(`no connection to ${url}: ${message}${client.socket.active ? ", trying again" : ""}`);
+  client.socket.on("connect", () => (told = undefined));
+  client.socket.on("connect_error", (error) => {
+    const text = `no connection to ${url}: ${causeOf(error)}${client.socket.active ? ", trying again" : ""}`;
+    // It is tried again every few seconds, and mostly fails for the same reason.
+    if (text !== told) note(text);
+    told = text;
     if (!client.socket.active) end(1);
   });
   client.socket.on("disconnect", (reason) => {
@@ -79,7 +88,25 @@ async function watch(name: string, options: WatchOptions): Promise<void> {
 }
 
 function print(json: boolean, event: string, data: unknown, meta: Meta): void {
-  process.stdout.write(`${json ? JSON.stringify({ ...meta, event, data }) : lineOf(event, data, meta)}\n`);
+  process.stdout.write(`${json ? jsonLine({ ...meta, event, data }) : lineOf(event, data, meta)}\n`);
+}
+
+function isHubUrl(url: string): boolean {
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
+  // Socket.IO would take a path for a namespace.
+  return new URL(url).pathname === "/";
+}
+
+/** What is behind the transport's "websocket error". */
+function causeOf(error: Error & { readonly description?: unknown }): string {
+  const { message } = (error.description ?? error) as { readonly message?: unknown };
+  return typeof message === "string" && message !== "" ? message : error.message;
+}
+
+function gapText({ from, to, reason }: Gap): string {
+  return to < from
+    ? `the log that was here before is gone (${reason})`
+    : `messages ${from} to ${to} are gone (${reason})`;
 }
 
 function whereOf(room: Room): string {

@@ -147,6 +147,9 @@ describe("garbage on the channels of a node", () => {
       Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff]),
       Buffer.from([0xdb, 0xff, 0xff, 0xff, 0xff]),
       Buffer.from([0xc1]),
+      // Four GiB are announced, by themselves and as a value of what looks like a message.
+      Buffer.from([0xc9, 0xff, 0xff, 0xff, 0xff, 0x00]),
+      Buffer.from([0x81, 0xa1, 0x61, 0xc9, 0xff, 0xff, 0xff, 0xff, 0x00]),
       Buffer.from(whole).fill(0xff, whole.length - 20),
     ];
     const random = Array.from({ length: 1_000 }, (_, i) => randomBytes(i % 300));

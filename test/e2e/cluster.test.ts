@@ -5,6 +5,8 @@ import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 import { Nodes, type StockClient } from "../support/nodes.ts";
+import { FaultProxy } from "../support/fault-proxy.ts";
+import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { range } from "../support/core.ts";
 import { until } from "../support/wait.ts";
@@ -33,21 +35,34 @@ describe("two nodes", () => {
     for (const reader of readers) await reader.join("stream:order");
     const senders = await Promise.all(range(1, 5).map((i) => nodes.client(i % 2 === 0 ? a.url : b.url)));
     const bySocket = senders.map(async (sender) => {
-      for (const i of range(1, 100))
+      for (const i of range(1, 80))
         await sender.ask("publish", { room: "stream:order", event: "log", data: i });
     });
     const byHttp = [a, b, a, b, a].map(async ({ url }) => {
-      for (const i of range(1, 100)) {
+      for (const i of range(1, 80)) {
         const body = JSON.stringify({ event: "log", data: i });
         const headers = { "content-type": "application/json" };
         const reply = await fetch(`${url}/rooms/stream%3Aorder/messages`, { method: "POST", body, headers });
         expect(reply.status).toBe(201);
       }
     });
+    // 200 more from two worker processes, whose connection to Redis is reset again and again.
+    const proxy = await FaultProxy.start(redis.port);
+    const env = { REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
+    const byWorker = [new PublishingProcess(1, env), new PublishingProcess(2, env)].map(async (worker) => {
+      for (const wave of range(1, 4)) {
+        await worker.start("stream:order", 25);
+        proxy.resetAll();
+        await worker.answered(wave * 25);
+      }
+      return worker.end();
+    });
     await until(() => readers[0].messages.length > 300, 20_000);
     const late = await nodes.client(a.url);
     await late.join("stream:order", { rewind: 1_000 });
-    await Promise.all([...bySocket, ...byHttp]);
+    expect((await Promise.all([...bySocket, ...byHttp, ...byWorker])).slice(10)).toEqual([0, 0]);
+    expect(proxy.accepted).toBeGreaterThan(4);
+    await proxy.close();
     await until(() => [...readers, late].every(({ messages }) => messages.length >= 1_000), 10_000);
     for (const reader of [...readers, late]) expect(reader.offsets()).toEqual(range(1, 1_000));
     for (const reader of [...readers, late]) expect(idsOf(reader)).toEqual(idsOf(readers[0]));

@@ -1,17 +1,14 @@
-import { fork, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { randomId } from "../../shared/message-id.ts";
 import type { Published } from "../../shared/protocol.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { readLog } from "../support/log-reader.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
+import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";
-import { environment, packageRoot, runNode, type Variables } from "../support/run-node.ts";
+import { runNode, type Variables } from "../support/run-node.ts";
 import { until } from "../support/wait.ts";
 
-const program = fileURLToPath(new URL("../support/publishing-process.mjs", import.meta.url));
 const WAVES = 10;
 const WAVE = 50;
 
@@ -39,54 +36,6 @@ function variables(way: string, port: number): Variables {
     : { ROOMCAST_URL: `http://127.0.0.1:${port}` };
 }
 
-interface Report {
-  readonly started?: number;
-  readonly results?: readonly Published[];
-  readonly error?: string;
-}
-
-/** A process that publishes in waves. */
-class PublishingProcess {
-  readonly #child: ChildProcess;
-  readonly results: Published[] = [];
-  #started = 0;
-  #error: string | undefined;
-
-  constructor(from: number, env: Variables) {
-    this.#child = fork(program, [String(from)], { env: environment(env), cwd: packageRoot, execArgv: [] });
-    this.#child.on("message", ({ started, results, error }: Report) => {
-      this.#started += started ?? 0;
-      this.results.push(...(results ?? []));
-      this.#error ??= error;
-    });
-  }
-
-  /** Publishes one more wave; resolves when it is under way. */
-  async start(room: string): Promise<void> {
-    const before = this.#started;
-    this.#child.send({ room, count: WAVE });
-    await until(() => this.#started === before + WAVE, 20_000);
-  }
-
-  /** Resolves when so many messages are answered. */
-  async answered(count: number): Promise<void> {
-    await until(() => this.#error !== undefined || this.results.length === count, 40_000);
-    expect(this.#error).toBeUndefined();
-  }
-
-  /** Lets go of the process, and gives its exit code when it has ended by itself. */
-  async end(): Promise<unknown> {
-    const ended = once(this.#child, "exit");
-    this.#child.disconnect();
-    const [code] = (await ended) as [number | null];
-    return code;
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-}
-
 /** Resets the connections of two publishers in the middle of each wave, before or after their messages are stored. */
 async function publishUnderFaults(
   room: string,
@@ -97,7 +46,7 @@ async function publishUnderFaults(
   for (let wave = 1; wave <= WAVES; wave += 1) {
     const lost = proxy.lost;
     await proxy.set(wave % 2 === 0 ? "lose" : "hang");
-    await Promise.all(publishers.map((publisher) => publisher.start(room)));
+    await Promise.all(publishers.map((publisher) => publisher.start(room, WAVE)));
     if (wave % 2 === 0) await until(() => proxy.lost > lost, 20_000);
     proxy.resetAll();
     await proxy.set("pass");

@@ -4,12 +4,15 @@ import type { BrokerHandler } from "../../hub/broker.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { within } from "./deadline.ts";
 import { channelOf } from "./keys.ts";
+import { isWholeMsgpack } from "./msgpack-shape.ts";
 import { storeError, unavailable } from "./store-error.ts";
 import { isHubWire, wireReader } from "./wire.ts";
 
 /** Lets a subscription end within the 2 s that a request may take. */
 const SUBSCRIBE_GRACE_MS = 300;
 const RETRY_MS = 1_000;
+/** With it the adapter's messages begin, unless they have binary data and are MessagePack. */
+const OPENING_BRACE = 0x7b;
 
 type Listener = (message: Buffer, channel: Buffer) => void;
 
@@ -204,7 +207,7 @@ export class Channels {
 
   #receive(channel: Channel, message: Buffer, name: Buffer): void {
     if (!isHubWire(message)) {
-      for (const listener of channel.listeners) this.#guard(() => listener(message, name));
+      this.#passOn(channel, message, name);
       return;
     }
     // The adapter must not get it too, or its members would have it twice.
@@ -213,6 +216,11 @@ export class Channels {
     if (received.kind === "message") this.#guard(() => this.#handler?.onMessage(received.message));
     else if (received.kind === "ephemeral") this.#guard(() => this.#handler?.onEphemeral(received.message));
     else this.#unreadable += 1;
+  }
+
+  #passOn({ listeners }: Channel, message: Buffer, name: Buffer): void {
+    if (message[0] !== OPENING_BRACE && !isWholeMsgpack(message)) this.#unreadable += 1;
+    else for (const listener of listeners) this.#guard(() => listener(message, name));
   }
 
   /** What a listener throws would reach the client's parser, between two messages. */
