@@ -11,6 +11,12 @@ export function packetHead(room: RoomName, event: string, dataJson: string, from
   return `["${event}",${dataJson},{"room":${JSON.stringify(room)},${speaker}`;
 }
 
+/** The part of a head that its sender wrote, event and data: what the same id must say again to be the same message. */
+export function contentOf(head: string): string {
+  // The last one: data may hold this text as well, but what follows data can't, since it stands in no string there.
+  return head.slice(0, head.lastIndexOf(',{"room":"'));
+}
+
 /** What the log adds to a kept message's head. */
 export function packetTail(place: { id: string; epoch: string; offset: number; time: number }): string {
   return `"id":"${place.id}","epoch":"${place.epoch}","offset":${place.offset},"time":${place.time}}]`;

@@ -76,7 +76,10 @@ export interface HistoryReply {
   readonly firstOffset: number;
   /** The page reaches the head (`after`), or the first message ever (`before`). */
   readonly complete: boolean;
-  /** Only if `after` was a position: nothing between it and the page is missing. */
+  /**
+   * Only if `after` was a position: nothing between it and the page is missing. Only false if `before` was one: it is of
+   * another log, and the page is the newest.
+   */
   readonly recovered?: boolean;
   readonly reason?: GapReason;
 }

@@ -1,5 +1,6 @@
 import { io, type Socket } from "socket.io-client";
 import type { Meta } from "../../shared/message.ts";
+import { randomId } from "../../shared/message-id.ts";
 import type { Gap, RoomClosed } from "../../shared/protocol.ts";
 import { Requests } from "./requests.ts";
 import { Room, type RoomOptions } from "./room.ts";
@@ -13,6 +14,11 @@ export type { AnyListener, PublishOptions, Room, RoomOptions } from "./room.ts";
 export interface ConnectOptions {
   /** The name under which this client speaks. */
   readonly username?: string;
+  /**
+   * Makes this client the same user as another one with the same text: 8-64 of A-Z a-z 0-9 _ -, known to nobody else.
+   * Without it, it is a user of its own, the same over all its reconnects.
+   */
+  readonly guest?: string;
   /** Proves who this is; a function is asked on every reconnect. */
   readonly token?: string | (() => string | Promise<string>);
 }
@@ -28,16 +34,16 @@ export interface Client {
 }
 
 /** Connects to a hub. `url` is the hub's address, such as `http://localhost:3000`. */
-export function connect(url: string, { username, token }: ConnectOptions = {}): Client {
+export function connect(url: string, { username, token, guest = randomId() }: ConnectOptions = {}): Client {
   const rooms = new Map<string, Room>();
   const socket = io(url, {
     transports: ["websocket", "polling"],
     auth: (give) => {
       const asked = typeof token === "function" ? token() : token;
       Promise.resolve(asked).then(
-        (known) => give({ username, token: known }),
+        (known) => give({ username, guest, token: known }),
         // Without a token the hub refuses, and says so.
-        () => give({ username }),
+        () => give({ username, guest }),
       );
     },
   });

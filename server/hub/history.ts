@@ -27,10 +27,40 @@ export async function readHistory(
     const page = await broker.read(room, { after, limit });
     return replyOf(page, reachesHead(page, after));
   }
-  // One past the largest offset is past the newest message.
-  const end = offsetOf(before) ?? Number.MAX_SAFE_INTEGER;
-  const page = await broker.read(room, { before: end, limit });
-  return replyOf(page, (page.messages[0]?.offset ?? Math.min(end, page.firstOffset)) <= 1);
+  if (typeof before === "object") return readBeforePosition(broker, room, before, limit);
+  return readBefore(broker, room, before ?? PAST_THE_END, limit);
+}
+
+/** No message has it, so all are before it. */
+const PAST_THE_END = Number.MAX_SAFE_INTEGER;
+
+async function readBefore(
+  broker: Broker,
+  room: RoomName,
+  before: number,
+  limit: number,
+): Promise<HistoryReply> {
+  const page = await broker.read(room, { before, limit });
+  return replyOf(page, (page.messages[0]?.offset ?? Math.min(before, page.firstOffset)) <= 1);
+}
+
+/** A position of another log says nothing about this one: its reader is told, and starts at the newest page. */
+async function readBeforePosition(
+  broker: Broker,
+  room: RoomName,
+  position: Position,
+  limit: number,
+): Promise<HistoryReply> {
+  const [log] = await broker.check([{ room, offset: position.offset }]);
+  const verdict = recover(position, log!);
+  // What stood at a position that is trimmed is gone, but its offset is still the right one.
+  if (verdict.recovered || verdict.reason === "trimmed")
+    return readBefore(broker, room, position.offset, limit);
+  return {
+    ...(await readBefore(broker, room, PAST_THE_END, limit)),
+    recovered: false,
+    reason: verdict.reason,
+  };
 }
 
 async function readAfterPosition(
@@ -58,8 +88,4 @@ function replyOf(page: HistoryPage, complete: boolean): HistoryReply {
     firstOffset: page.firstOffset,
     complete,
   };
-}
-
-function offsetOf(place: Place | undefined): number | undefined {
-  return typeof place === "object" ? place.offset : place;
 }

@@ -21,6 +21,19 @@ describe("a publication", () => {
     });
   });
 
+  it("comes to those who may join only live, unless they may read history too", async () => {
+    await core.close();
+    core = await startCore({ authorize: (_, capability) => capability !== "history" });
+    await core.publish(1);
+    await expect(core.join(core.reader(), { rewind: 1 })).rejects.toMatchObject({ code: "forbidden" });
+    await expect(
+      core.join(core.reader(), { since: { epoch: "e", offset: 0, id: "" } }),
+    ).rejects.toMatchObject({
+      code: "forbidden",
+    });
+    await expect(core.join(core.reader())).resolves.toMatchObject({ position: { offset: 1 } });
+  });
+
   it("may leave its sender out only if it is ephemeral", async () => {
     const [sender, other] = [core.reader(), core.reader()];
     await core.join(sender);
@@ -72,6 +85,14 @@ describe("history", () => {
     await core.publish(1);
     const page = await core.hub.history({ id: "x" }, ROOM, { after: position, limit: 10 });
     expect(page).toMatchObject({ recovered: true, complete: true, messages: [{ offset: 4 }] });
+    const elsewhere = await core.hub.history({ id: "x" }, ROOM, {
+      before: { ...position, epoch: "other" },
+      limit: 1,
+    });
+    expect(elsewhere).toMatchObject({ recovered: false, reason: "epoch_changed", messages: [{ offset: 4 }] });
+    const earlier = await core.hub.history({ id: "x" }, ROOM, { before: position, limit: 1 });
+    expect(earlier).toMatchObject({ messages: [{ offset: 2 }] });
+    expect(earlier).not.toHaveProperty("recovered");
     const lost = await core.hub.history({ id: "x" }, ROOM, {
       after: { ...position, id: "other" },
       limit: 10,

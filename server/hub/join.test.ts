@@ -111,6 +111,22 @@ describe("a join", () => {
     expect(reader.offsets).toEqual(range(1, 1_001));
   });
 
+  it("waits in the middle of a page too, when its messages are large", async () => {
+    await core.close();
+    core = await startCore({ limits: { outboundBytes: 4_000 } });
+    await core.publish(100);
+    const reader = core.reader();
+    let go = (): void => undefined;
+    reader.drain = () => new Promise((resolve) => (go = resolve));
+    const joined = core.join(reader, { rewind: 100 });
+    await until(() => reader.offsets.length > 0, 1_000);
+    expect(reader.offsets.length).toBeLessThan(20);
+    reader.drain = () => Promise.resolve();
+    go();
+    await joined;
+    expect(reader.offsets).toEqual(range(1, 100));
+  });
+
   it("of a joined room starts it afresh", async () => {
     await core.publish(3);
     const reader = core.reader();

@@ -115,10 +115,36 @@ describe("a node that misses something", () => {
     const reader = core.reader();
     await core.join(reader);
     await core.publish(1);
-    core.broker.inject({ room: ROOM, epoch: "old", offset: 9, id: "x", time: 1, packet: "[]" });
+    // The next offset, but not of this log.
+    core.broker.inject({ room: ROOM, epoch: "old", offset: 2, id: "x", time: 1, packet: "[]" });
     await core.publish(1);
     await until(() => reader.offsets.length === 2, 1_000);
+    expect(reader.offsets).toEqual([1, 2]);
     expect(reader.gaps).toEqual([]);
+    expect(core.broker.asked.check).toBeGreaterThan(1);
+  });
+
+  it("tells its members what is trimmed while it fetches", async () => {
+    await core.close();
+    core = await startCore({ rooms: { "stream:*": { messages: 3, ageMs: 3_600_000 } } });
+    const reader = core.reader();
+    await core.join(reader);
+    core.broker.pass = () => [];
+    await core.publish(2);
+    let trimmed = false;
+    core.broker.gate = async (method) => {
+      if (method !== "read" || trimmed) return;
+      trimmed = true;
+      await core.publish(4);
+    };
+    core.broker.interrupt();
+    await until(() => reader.offsets.length === 3, 1_000);
+    expect(reader.log.slice(1)).toEqual([
+      expect.objectContaining({ from: 1, to: 3, reason: "trimmed" }),
+      4,
+      5,
+      6,
+    ]);
   });
 
   it("delivers every message once and in order under random loss, doubling, holding and interruptions", async () => {

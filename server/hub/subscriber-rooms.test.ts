@@ -26,6 +26,45 @@ describe("the rooms of one connection", () => {
     expect(reader.offsets).toEqual([1]);
   });
 
+  it("run one join after the other in one room", async () => {
+    await core.publish(10);
+    const reader = core.reader();
+    let go = (): void => undefined;
+    reader.drain = () => new Promise((resolve) => (go = resolve));
+    const first = core.join(reader, { rewind: 10 });
+    const second = core.join(reader, { rewind: 5 });
+    await until(() => reader.offsets.length === 10, 1_000);
+    reader.drain = () => Promise.resolve();
+    go();
+    const joined = [{ joined: await first }, { joined: await second }];
+    expect(reader.log).toEqual([...range(1, 10), joined[0], ...range(6, 10), joined[1]]);
+  });
+
+  it("end with a leave, the join that runs and the one that waits for it", async () => {
+    await core.publish(10);
+    const reader = core.reader();
+    let go = (): void => undefined;
+    reader.drain = () => new Promise((resolve) => (go = resolve));
+    const joins = [core.join(reader, { rewind: 10 }), core.join(reader, { rewind: 5 })].map((join) =>
+      join.catch((error: unknown) => error),
+    );
+    await until(() => reader.offsets.length === 10, 1_000);
+    const left = core.hub.leave(reader, ROOM);
+    go();
+    expect(await Promise.all(joins)).toMatchObject([{ code: "bad_request" }, { code: "bad_request" }]);
+    await left;
+    await core.publish(1);
+    expect(reader.log).toEqual(range(1, 10));
+    expect(core.broker.asked.unsubscribe).toBe(1);
+  });
+
+  it("give back what they hold when they are joined again and left", async () => {
+    const reader = core.reader();
+    for (const _ of range(1, 3)) await core.join(reader);
+    await core.hub.leave(reader, ROOM);
+    expect(core.broker.asked).toMatchObject({ subscribe: 1, unsubscribe: 1 });
+  });
+
   it("are all left when the connection ends", async () => {
     const reader = core.reader();
     await core.join(reader);

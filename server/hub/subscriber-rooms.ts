@@ -77,17 +77,20 @@ export class SubscriberRooms {
     run: (subscription: Subscription) => Promise<void>,
   ): Promise<void> {
     const { before } = entry;
-    if (before !== undefined) {
-      await before.settled;
-      end(before, new HubError("bad_request", "another join took this one's place"));
-      before.release();
+    await before?.settled;
+    try {
+      if (entry.ended !== undefined) throw entry.ended;
+      const { subscription, release } = hold();
+      entry.subscription = subscription;
+      entry.release = once(release);
+    } finally {
+      // Only now, so that a room which is joined afresh stays open in between.
+      if (before !== undefined)
+        end(before, new HubError("bad_request", "another join took this one's place"));
+      before?.release();
       entry.before = undefined;
     }
-    if (entry.ended !== undefined) throw entry.ended;
-    const { subscription, release } = hold();
-    entry.subscription = subscription;
-    entry.release = once(release);
-    await run(subscription);
+    await run(entry.subscription);
   }
 
   #remove(room: RoomName, entry: Entry): void {
