@@ -3,9 +3,12 @@ import type { Limits } from "../../../shared/limits.ts";
 import { within } from "./deadline.ts";
 import { connectError, isReply, storeError, unavailable } from "./store-error.ts";
 
-const PING_MS = 1_500;
-/** A connection is replaced after so much silence; with the pings, half-open ones are gone in 4.5 s. */
-const SILENCE_MS = 3_000;
+const PING_MS = 1_000;
+/**
+ * A connection is replaced after so much silence; with the pings, half-open ones are gone in 5 s. A process that is
+ * busy for more than 3 s takes its own silence for that of Redis.
+ */
+const SILENCE_MS = 4_000;
 const QUEUE_LENGTH = 20_000;
 const CLOSE_MS = 500;
 const OLDEST_REDIS = 7;
@@ -56,6 +59,7 @@ export class Connection {
   #heartbeat: NodeJS.Timeout | undefined;
   #pending = 0;
   #hanging = false;
+  #pinging = false;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -76,8 +80,7 @@ export class Connection {
     if (this.#client?.isOpen === true) return;
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     await this.#opening;
-    // Written commands put off the socket's own timeout, so hanging connections are found by asking.
-    this.#heartbeat ??= setInterval(() => this.#beat(), PING_MS).unref();
+    if (!this.#closed) this.#heartbeat ??= setInterval(() => this.#beat(), PING_MS).unref();
   }
 
   /** Sends a command and gives its reply. */
@@ -99,19 +102,7 @@ export class Connection {
   async watch<T>(ask: (client: Client) => Promise<T>): Promise<T> {
     const client = this.#client;
     if (client === undefined || !this.usable) throw unavailable("Redis is away");
-    const late = setTimeout(() => (this.#hanging = true), this.#options.limits.redisCommandMs);
-    this.#count(client, 1);
-    try {
-      const answer = await ask(client);
-      this.#answered();
-      return answer;
-    } catch (error) {
-      if (error instanceof ErrorReply) this.#answered();
-      throw error;
-    } finally {
-      clearTimeout(late);
-      this.#count(client, -1);
-    }
+    return this.#ask(client, ask);
   }
 
   /** Lets the commands under way end, for half a second at most, and disconnects. */
@@ -171,6 +162,22 @@ export class Connection {
     }
   }
 
+  async #ask<T>(client: Client, ask: (client: Client) => Promise<T>): Promise<T> {
+    const late = setTimeout(() => (this.#hanging = true), this.#options.limits.redisCommandMs);
+    this.#count(client, 1);
+    try {
+      const answer = await ask(client);
+      this.#answered();
+      return answer;
+    } catch (error) {
+      if (error instanceof ErrorReply) this.#answered();
+      throw error;
+    } finally {
+      clearTimeout(late);
+      this.#count(client, -1);
+    }
+  }
+
   #ready(greeted: boolean): void {
     this.#hanging = false;
     if (greeted) this.#options.onUsable?.({ connected: true });
@@ -182,8 +189,17 @@ export class Connection {
     this.#options.onUsable?.({ connected: false });
   }
 
+  /**
+   * One ping is under way at most: whatever is written puts the socket's own timeout off. It is sent even if Redis
+   * seems to hang, for that may have been this process, which was too busy to write its command or to read the answer.
+   */
   #beat(): void {
-    if (this.usable) this.run(["PING"]).catch(() => {});
+    const client = this.#client;
+    if (client?.isReady !== true || this.#pinging) return;
+    this.#pinging = true;
+    this.#ask(client, () => client.sendCommand(["PING"]))
+      .catch(() => {})
+      .finally(() => (this.#pinging = false));
   }
 
   #count(client: Client, change: 1 | -1): void {

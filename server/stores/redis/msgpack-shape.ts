@@ -1,19 +1,20 @@
-/** By prefix from 0xc4 to 0xdb: how many bytes tell the length of what follows, and how many follow besides. */
-const SIZED: Readonly<Record<number, readonly [lengthBytes: 0 | 1 | 2 | 4, more: number]>> = {
-  // Binary, extensions (with one byte for their type), text.
-  ...{ 0xc4: [1, 0], 0xc5: [2, 0], 0xc6: [4, 0] },
-  ...{ 0xc7: [1, 1], 0xc8: [2, 1], 0xc9: [4, 1] },
-  ...{ 0xd9: [1, 0], 0xda: [2, 0], 0xdb: [4, 0] },
-  // Nothing, false, true, floats, whole numbers without and with a sign, extensions of fixed length.
-  ...{ 0xc0: [0, 0], 0xc2: [0, 0], 0xc3: [0, 0], 0xca: [0, 4], 0xcb: [0, 8] },
-  ...{ 0xcc: [0, 1], 0xcd: [0, 2], 0xce: [0, 4], 0xcf: [0, 8] },
-  ...{ 0xd0: [0, 1], 0xd1: [0, 2], 0xd2: [0, 4], 0xd3: [0, 8] },
-  ...{ 0xd4: [0, 2], 0xd5: [0, 3], 0xd6: [0, 5], 0xd7: [0, 9], 0xd8: [0, 17] },
-};
-/** Lists and maps: bytes of their length, values per entry. */
-const NESTED: Readonly<Record<number, readonly [lengthBytes: 2 | 4, values: 1 | 2]>> = {
-  ...{ 0xdc: [2, 1], 0xdd: [4, 1], 0xde: [2, 2], 0xdf: [4, 2] },
-};
+/** What a prefix announces: bytes that tell a length, bytes besides those of that length, values per unit of it. */
+type Shape = readonly [lengthBytes: 0 | 1 | 2 | 4, bytes: number, values: 0 | 1 | 2];
+
+/** In the order of the prefixes, from 0xc0 (nothing) to 0xdf (the longest maps). */
+const SHAPES: readonly (Shape | undefined)[] = [
+  // Nothing, a prefix without meaning, false, true.
+  ...plain(0, undefined, 0, 0),
+  // Binary; extensions, with a byte for their type.
+  ...sized(0),
+  ...sized(1),
+  // Floats, whole numbers without and with a sign, extensions of fixed length.
+  ...plain(4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17),
+  // Texts.
+  ...sized(0),
+  // Lists and maps.
+  ...[1, 2].flatMap((values) => [2, 4].map((lengthBytes) => [lengthBytes, 0, values] as Shape)),
+];
 
 /**
  * Tells whether bytes are exactly one MessagePack value, in one pass and without recursion. The adapter's decoder
@@ -32,13 +33,14 @@ export function isWholeMsgpack(bytes: Buffer): boolean {
       missing += small.values;
       continue;
     }
-    const nested = NESTED[prefix];
-    const [lengthBytes, more] = nested ?? SIZED[prefix] ?? [undefined, 0];
-    if (lengthBytes === undefined || at + lengthBytes > bytes.length) return false;
+    const shape = SHAPES[prefix - 0xc0];
+    if (shape === undefined) return false;
+    const [lengthBytes, more, values] = shape;
+    if (at + lengthBytes > bytes.length) return false;
     const length = lengthBytes === 0 ? 0 : bytes.readUIntBE(at, lengthBytes);
-    at += lengthBytes;
-    if (nested === undefined) at += length + more;
-    else missing += length * more;
+    at += lengthBytes + more;
+    if (values === 0) at += length;
+    else missing += length * values;
   }
   return at === bytes.length;
 }
@@ -50,4 +52,16 @@ function smallSize(prefix: number): { bytes: number; values: number } | undefine
   if (prefix < 0xa0) return { bytes: 0, values: prefix - 0x90 };
   if (prefix < 0xc0) return { bytes: prefix - 0xa0, values: 0 };
   return undefined;
+}
+
+function plain(...sizes: readonly (number | undefined)[]): (Shape | undefined)[] {
+  return sizes.map((bytes) => (bytes === undefined ? undefined : [0, bytes, 0]));
+}
+
+function sized(more: number): Shape[] {
+  return [
+    [1, more, 0],
+    [2, more, 0],
+    [4, more, 0],
+  ];
 }
