@@ -23,6 +23,9 @@ export const DEFAULT_ROOM_OPTIONS: RoomOptionsTable = {
 /** The identity of a room (epoch and offset) outlives its messages by so long, in ms. */
 export const IDENTITY_MS: number = 30 * DAY;
 
+/** That of a room which has been looked at or joined, but never had a message, in ms. */
+export const EMPTY_IDENTITY_MS: number = DAY;
+
 const PATTERN = /^[a-z][a-z0-9-]{0,31}:[^*]{0,200}\*?$/;
 
 /** Tells whether text may stand as a pattern in a table of room options. */

@@ -113,7 +113,7 @@ export interface Broker {
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]>;
   /** Forgets the messages; epoch and offset go on. */
   clear(room: RoomName): Promise<void>;
-  /** Rooms that have a log, in the order of their names. */
+  /** Rooms that have had a message, in the order of their names. */
   rooms(query: RoomsQuery): Promise<RoomsPage>;
   /** Resolves if the store answers now. */
   ping(): Promise<void>;

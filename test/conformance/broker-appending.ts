@@ -132,6 +132,22 @@ export function describeAppending(makeNodes: MakeNodes): void {
       expect((await nodes.a.check([{ room, offset: 0 }]))[0]!.head.offset).toBe(1);
     });
 
+    test("is the same message whoever the sender is by then, and whatever its data look like", async () => {
+      const room = freshRoom();
+      const data = ['x,{"room":"', { a: [1, { room: "chat:x" }] }];
+      const by = (user: string, value: unknown) =>
+        draft(room, value, { id: "key", keyed: true, from: { user, name: ',{"room":"' } });
+      await nodes.a.append(room, [by("guest:1", data)], KEEP);
+      const [again] = await nodes.b.append(room, [by("guest:2", data)], KEEP);
+      expect(placed(again)).toMatchObject({ duplicate: true, position: { offset: 1 } });
+      const [other] = await nodes.b.append(
+        room,
+        [by("guest:1", [data[0], { a: [1, { room: "chat:y" }] }])],
+        KEEP,
+      );
+      expect(other).toMatchObject({ ok: false, error: { code: "id_reused" } });
+    });
+
     test("belongs to its room", async () => {
       const [one, other] = [freshRoom(), freshRoom()];
       await nodes.a.append(one, [draft(one, 1, { id: "key", keyed: true })], KEEP);

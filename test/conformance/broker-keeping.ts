@@ -152,14 +152,17 @@ export function describeKeeping(makeNodes: MakeNodes): void {
       expect(await nodes.a.rooms({ prefix: `${prefix}c`, limit: 10 })).toEqual({ rooms: [], more: false });
     });
 
-    test("includes rooms that were only asked for", async () => {
-      const room = freshRoom("asked");
-      await nodes.a.check([{ room, offset: 0 }]);
+    test("leaves out rooms that were only asked for", async () => {
+      const kind = `asked${process.pid}`;
+      const [asked, used] = [freshRoom(kind), freshRoom(kind)];
+      await nodes.a.check([{ room: asked, offset: 0 }]);
+      await nodes.a.read(asked, { after: 0, limit: 1 });
+      await nodes.a.append(used, [draft(used, 1)], KEEP);
       const page = await until(async () => {
-        const found = await nodes.b.rooms({ prefix: room, limit: 10 });
+        const found = await nodes.b.rooms({ prefix: `${kind}:`, limit: 10 });
         return found.rooms.length > 0 && found;
       });
-      expect(page).toEqual({ rooms: [{ room, offset: 0 }], more: false });
+      expect(page).toEqual({ rooms: [{ room: used, offset: 1 }], more: false });
     });
   });
 }

@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises"
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { RedisBroker } from "../../server/stores/redis/redis-broker.ts";
-import { createRedisLog } from "../../server/stores/redis/redis-log.ts";
+import { RedisLog } from "../../server/stores/redis/redis-log.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, Ear, freshRoom, KEEP, placed } from "./broker-nodes.ts";
 import { RedisBench, timed } from "./redis-nodes.ts";
@@ -111,7 +111,7 @@ describe("a process that was too busy to ask in time", () => {
 describe("room options in Redis", () => {
   test("are what the nodes wrote, for publishers", async () => {
     const redis = await bench.redis();
-    const log = createRedisLog(redis.url);
+    const log = new RedisLog({ url: redis.url, keepsProcess: false });
     bench.onEnd(() => log.close());
     await log.connect();
     expect(await log.readRoomOptions()).toBeUndefined();

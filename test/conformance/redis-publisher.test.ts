@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
-import { createRedisLog } from "../../server/stores/redis/redis-log.ts";
+import { RedisLog } from "../../server/stores/redis/redis-log.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, offsetsOf, range } from "./broker-nodes.ts";
 import { RedisBench } from "./redis-nodes.ts";
@@ -38,8 +38,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Runs a program that has a connected `log` and a `room`, and says "done" when it has nothing more to do. */
 function publisher(url: string, code: string): { said: () => string; ended: Promise<unknown[]> } {
   const file = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
-  const text = `import { createRedisLog } from "./log.mjs";
-    const log = createRedisLog(${JSON.stringify(url)});
+  const text = `import { RedisLog } from "./log.mjs";
+    const log = new RedisLog({ url: ${JSON.stringify(url)}, keepsProcess: false });
     const append = (id) => log.append("chat:lobby", [{ id, keyed: true, head: '["x",1,{' }], { messages: 9, ageMs: 1e6 });
     await log.connect();
     ${code}
@@ -93,7 +93,7 @@ describe("a process that only publishes", () => {
 
   test("connects again by itself when it is needed", async () => {
     const redis = await bench.redis();
-    const log = createRedisLog(redis.url);
+    const log = new RedisLog({ url: redis.url, keepsProcess: false });
     bench.onEnd(() => log.close());
     await log.connect();
     const { broker, ear } = await bench.node(redis);

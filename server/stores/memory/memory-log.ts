@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { HubError } from "../../../shared/errors.ts";
-import { packetTail } from "../../../shared/packet.ts";
+import { contentOf, packetTail } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
-import { IDENTITY_MS } from "../../../shared/room-options.ts";
+import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type {
   Appended,
   CheckResult,
@@ -43,7 +43,7 @@ export class MemoryLog {
     this.#room = room;
     this.#idempotencyMs = idempotencyMs;
     this.#rotatedAt = now;
-    this.#forgetAt = now + IDENTITY_MS;
+    this.#forgetAt = now + EMPTY_IDENTITY_MS;
   }
 
   get top(): number {
@@ -112,7 +112,7 @@ export class MemoryLog {
 
   #place(draft: Draft, stored: StoredMessage[]): Appended {
     const { id, keyed, head } = draft;
-    const digest = keyed ? createHash("sha1").update(head).digest("base64") : "";
+    const digest = keyed ? createHash("sha1").update(contentOf(head)).digest("base64") : "";
     const known = keyed ? (this.#ids.get(id) ?? this.#idsBefore.get(id)) : undefined;
     if (known !== undefined) {
       if (known.digest !== digest)

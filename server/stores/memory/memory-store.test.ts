@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { parseRoomName } from "../../../shared/room-name.ts";
-import { IDENTITY_MS } from "../../../shared/room-options.ts";
+import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type { Appended, BrokerHandler, Draft, StoredMessage } from "../../hub/broker.ts";
 import { MemoryBroker } from "./memory-broker.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -58,7 +58,7 @@ describe("the store in memory", () => {
   test("keeps the identity of a room that was only asked for, and then lets it go", () => {
     const { store, clock } = storeAt(0);
     const { epoch } = store.check(room, 0).head;
-    clock.now = IDENTITY_MS - 1;
+    clock.now = EMPTY_IDENTITY_MS - 1;
     expect(store.check(room, 0).head.epoch).toBe(epoch);
     clock.now += 1;
     expect(store.check(room, 0).head.epoch).not.toBe(epoch);

@@ -88,6 +88,7 @@ export class MemoryStore {
   rooms({ prefix, after, limit }: RoomsQuery): RoomsPage {
     this.sweep();
     const found = [...this.#logs.keys()]
+      .filter((room) => this.#logs.get(room)!.top > 0)
       .filter((room) => room.startsWith(prefix) && (after === undefined || byBytes(room, after) > 0))
       .toSorted(byBytes);
     const rooms = found.slice(0, limit).map((room) => ({ room, offset: this.#logs.get(room)!.top }));

@@ -77,7 +77,8 @@ export class Connection {
    * @throws HubError `unavailable` when Redis is away, too old, or refuses the password; tries only once
    */
   async connect(): Promise<void> {
-    if (this.#client?.isOpen === true) return;
+    // A client that is open is not ready yet while it is being opened.
+    if (this.#opening === undefined && this.#client?.isOpen === true) return;
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     await this.#opening;
     if (!this.#closed) this.#heartbeat ??= setInterval(() => this.#beat(), PING_MS).unref();

@@ -2,7 +2,7 @@ import { HubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
 import { packetTail } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
-import { IDENTITY_MS, type RoomOptionsTable } from "../../../shared/room-options.ts";
+import { EMPTY_IDENTITY_MS, IDENTITY_MS, type RoomOptionsTable } from "../../../shared/room-options.ts";
 import type {
   Appended,
   CheckQuery,
@@ -148,21 +148,13 @@ export class RedisLog {
   }
 
   async #read(room: RoomName, offset: number, page: readonly [string, number, number]): Promise<ReadReply> {
-    const epoch = newEpoch();
-    const args = [epoch, String(IDENTITY_MS), String(offset), ...page.map(String)];
-    const reply = (await this.#script("read", room, args)) as ReadReply;
-    this.#index.add(room, reply[0] === epoch);
-    return reply;
+    const args = [newEpoch(), String(EMPTY_IDENTITY_MS), String(offset), ...page.map(String)];
+    return (await this.#script("read", room, args)) as ReadReply;
   }
 
   #script(name: ScriptName, room: RoomName, args: readonly string[]): Promise<unknown> {
     return runScript(this.connection, name, logKeys(room), args, this.#limits.redisCommandMs);
   }
-}
-
-/** Makes a log for a process that only publishes; it has to be connected, and lets the process end when it is idle. */
-export function createRedisLog(url: string, limits: RedisLimits = DEFAULT_LIMITS): RedisLog {
-  return new RedisLog({ url, limits, keepsProcess: false });
 }
 
 function appended(id: string, reply: readonly [string, ...number[]], at: number): Appended {
