@@ -163,7 +163,13 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   },
   "POST /messages": post("POST /messages", "/messages"),
   "GET /rooms/:room/messages": get(`${LOBBY}/messages?after=1&limit=1`),
-  "GET /rooms": get("/rooms?limit=1"),
+  async "GET /rooms"(stage, route) {
+    await (await stage.start()).talk();
+    // A second room, so that there is another page.
+    const client = await stage.client();
+    await client.ask("publish", { room: "stream:build-42", event: "log", data: {} });
+    return stage.call(route, "/rooms?limit=1");
+  },
   "GET /rooms/:room": get(LOBBY),
   async "POST /live/:id"(stage, route) {
     const client = await (await stage.start()).client();
