@@ -51,7 +51,7 @@ class Program {
     const [command, args] = isShell
       ? ["bash", ["-c", text]]
       : [process.execPath, ["--input-type=module", "-e", text]];
-    this.child = spawn(command as string, args as string[], { cwd: packageRoot, env, detached: true });
+    this.child = spawn(command, args, { cwd: packageRoot, env, detached: true });
     children.push(this.child);
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.on("data", (chunk) => (this.output += String(chunk)));
@@ -115,14 +115,15 @@ describe("the README", () => {
     const { port } = probe.address() as AddressInfo;
     probe.close();
     await once(probe, "close");
-    new Program("express", (code) => code.replace("4000", String(port)));
+    const program = new Program("express", (code) => code.replace("4000", String(port)));
     const url = `http://127.0.0.1:${port}`;
     const messages = await until(async () => {
       const reply = await fetch(`${url}/hub/rooms/chat%3Alobby/messages`);
-      const { messages } = (await reply.json()) as { messages: { data: unknown }[] };
-      return messages.length > 0 && messages;
+      const page = (await reply.json()) as { messages: { data: unknown }[] };
+      return page.messages.length > 0 && page.messages;
     }, 10_000);
     expect(messages).toMatchObject([{ data: { text: "the server is up" } }]);
+    expect(program.output).toBe("");
     const admin = nodes.connecting(`${url}/admin`);
     await new Promise((resolve) => admin.socket.once("welcome", resolve));
   });

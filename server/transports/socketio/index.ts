@@ -35,6 +35,8 @@ export class SocketIoTransport implements Transport {
   readonly io: Server;
   readonly #fanOut = new FanOut();
   readonly #connections = new Set<Connection>();
+  /** Not in `socket.data`, which `fetchSockets` shows to every node and every stock server. */
+  readonly #admitted = new WeakMap<Socket, Session>();
   readonly #upgraded = new Set<Duplex>();
   readonly #options: SocketIoOptions;
 
@@ -84,7 +86,7 @@ export class SocketIoTransport implements Transport {
       return;
     }
     try {
-      (socket.data as { session?: Session }).session = sessionOf(socket, this.#options.limits);
+      this.#admitted.set(socket, sessionOf(socket, this.#options.limits));
       return next();
     } catch (error) {
       const refused = toHubError(error);
@@ -93,8 +95,10 @@ export class SocketIoTransport implements Transport {
   }
 
   #connect(socket: Socket): void {
-    const { session } = socket.data as { session: Session };
-    const connection = new Connection(socket, session, { ...this.#options, fanOut: this.#fanOut });
+    const connection = new Connection(socket, this.#admitted.get(socket)!, {
+      ...this.#options,
+      fanOut: this.#fanOut,
+    });
     this.#connections.add(connection);
     socket.on("disconnect", () => this.#connections.delete(connection));
   }
