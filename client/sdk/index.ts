@@ -38,6 +38,8 @@ export function connect(url: string, { username, token, guest = randomId() }: Co
   const rooms = new Map<string, Room>();
   const socket = io(url, {
     transports: ["websocket", "polling"],
+    // Without it the second would never be tried, where something on the way takes no WebSockets.
+    tryAllTransports: true,
     auth: (give) => {
       const asked = typeof token === "function" ? token() : token;
       Promise.resolve(asked).then(

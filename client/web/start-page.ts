@@ -3,12 +3,14 @@
 import type { io as connect, Socket } from "socket.io-client";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Meta } from "../../shared/message.ts";
-import type { Gap, JoinReply, RoomClosed } from "../../shared/protocol.ts";
+import type { Gap, JoinReply, PublishRequest, RoomClosed } from "../../shared/protocol.ts";
 
 /** From the script that the hub serves. */
 declare const io: typeof connect;
 
 const MAX_ROWS = 1_000;
+/** Levels of log entries that stand out. */
+const ALARMS = new Set(["ERROR", "CRITICAL", "FATAL", "ALERT", "EMERGENCY"]);
 
 const find = (id: string): HTMLElement => document.getElementById(id)!;
 const watchForm = find("watch");
@@ -18,8 +20,20 @@ const textInput = find("text") as HTMLInputElement;
 const list = find("messages");
 const statusLine = find("status");
 const hint = find("hint");
+const reason = find("reason");
 
 let socket: Socket | undefined;
+/** What the field says may be another room's name already. */
+let watched = "";
+/** What was sent and not answered yet: its id makes one message of it, however often it is sent. */
+let unanswered: { readonly text: string; readonly publication: PublishRequest } | undefined;
+
+/** Whether the newest message stays in sight: until somebody scrolls up. */
+let following = true;
+/** Where the list was put last; it may have become shorter since. */
+let scrolledTo = 0;
+list.addEventListener("scroll", () => (following = list.scrollTop >= scrolledTo || isAtEnd()));
+new ResizeObserver(scrollToEnd).observe(list);
 
 watchForm.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -30,7 +44,7 @@ watchForm.addEventListener("submit", (event) => {
 
 sendForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  void send(roomInput.value.trim(), textInput.value);
+  void send(watched, textInput.value);
 });
 
 const fromPath = /^\/stream\/([^/]+)$/.exec(location.pathname)?.[1];
@@ -45,10 +59,16 @@ if (asked !== null) {
 
 function watch(room: string): void {
   socket?.disconnect();
+  watched = room;
   list.replaceChildren();
+  sendForm.hidden = true;
+  following = true;
+  complain("");
   const since: Record<string, string> = {};
   const connection = io({
     forceNew: true,
+    transports: ["websocket", "polling"],
+    tryAllTransports: true,
     query: { room, rewind: 50 },
     auth: (give) => give({ since }),
   });
@@ -59,55 +79,71 @@ function watch(room: string): void {
     say(`watching ${room}`);
     sendForm.hidden = false;
   });
-  connection.on("room:closed", ({ reason, code }: RoomClosed) => {
+  connection.on("room:closed", ({ reason: why, code }: RoomClosed) => {
     if (code === "unavailable") return say("the hub can't reach its store, trying again");
     connection.disconnect();
-    return say(reason, true);
+    say("not connected");
+    return complain(why);
   });
-  connection.on("room:gap", ({ from, to, reason }: Gap) =>
-    row("gap", `messages ${from} to ${to} are gone`, reason),
+  connection.on("room:gap", ({ from, to, reason: why }: Gap) =>
+    row(
+      "gap",
+      to < from ? "the log that was here before is gone" : `messages ${from} to ${to} are gone`,
+      why,
+    ),
   );
   connection.onAny((event: string, data: unknown, meta: Meta | undefined) => {
     if (meta?.room === undefined || event.startsWith("room:")) return;
     if (meta.offset !== undefined) since[room] = `${meta.epoch}.${meta.offset}.${meta.id}`;
     show(event, data, meta);
   });
-  connection.on("connect_error", (error) => say(`no connection: ${error.message}`, !connection.active));
+  connection.on("connect_error", ({ message }) => {
+    if (connection.active) return say(`no connection: ${message}`);
+    say("not connected");
+    return complain(message);
+  });
   connection.on("disconnect", () => connection.active && say("the connection was lost, coming back"));
   say("connecting");
 }
 
 async function send(room: string, text: string): Promise<void> {
-  const message = room.startsWith("stream:") ? logEntry(text) : { event: "message", data: { text } };
+  if (unanswered?.text !== text || unanswered.publication.room !== room) {
+    unanswered = { text, publication: publicationOf(room, text) };
+  }
   try {
-    const reply = (await socket?.timeout(5_000).emitWithAck("publish", { room, ...message })) as
+    const reply = (await socket?.timeout(5_000).emitWithAck("publish", unanswered.publication)) as
       { ok: true } | { ok: false; error: ErrorBody } | undefined;
-    if (reply?.ok === false) return say(reply.error.message, true);
+    if (reply?.ok === false) return complain(reply.error.message);
+    unanswered = undefined;
     textInput.value = "";
-    return say(`watching ${room}`);
+    return complain("");
   } catch {
-    return say("not sent: the hub did not answer. Your text is still here.", true);
+    return complain("The hub did not answer. Your text is still here: sent again, it stays one message.");
   }
 }
 
-function logEntry(message: string): { event: string; data: object } {
-  return {
-    event: "log",
-    data: { message, level: "INFO", program: "page", timestamp: new Date().toISOString() },
-  };
+function publicationOf(room: string, text: string): PublishRequest {
+  const id = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+  if (!room.startsWith("stream:")) return { room, id, event: "message", data: { text } };
+  const data = { message: text, level: "INFO", program: "page", timestamp: new Date().toISOString() };
+  return { room, id, event: "log", data };
 }
 
 function show(event: string, data: unknown, meta: Meta): void {
   const fields = (typeof data === "object" && data !== null ? data : {}) as Readonly<Record<string, unknown>>;
   const { text, message, level, program } = fields;
-  if (event === "message" && typeof text === "string") row("", meta.from?.name ?? "", text, meta.time);
-  else if (event === "log" && typeof message === "string")
-    row("", `${String(level)} ${String(program)}`, message, meta.time);
-  else row("", event, JSON.stringify(data), meta.time);
+  if (event === "message" && typeof text === "string") row("chat", meta.from?.name ?? "", text, meta.time);
+  else if (event === "log" && typeof message === "string") {
+    const isAlarm = typeof level === "string" && ALARMS.has(level.toUpperCase());
+    row(isAlarm ? "log alarm" : "log", `${textOf(level)} ${textOf(program)}`.trim(), message, meta.time);
+  } else row("other", event, JSON.stringify(data), meta.time);
+}
+
+function textOf(field: unknown): string {
+  return typeof field === "string" ? field : "";
 }
 
 function row(kind: string, head: string, text: string, time: number = Date.now()): void {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   const item = document.createElement("li");
   item.className = kind;
   const when = document.createElement("time");
@@ -120,11 +156,27 @@ function row(kind: string, head: string, text: string, time: number = Date.now()
   item.append(when, strong, body);
   list.append(item);
   while (list.childElementCount > MAX_ROWS) list.firstElementChild?.remove();
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  scrollToEnd();
 }
 
-function say(text: string, refused = false): void {
-  statusLine.textContent = refused ? "" : text;
-  hint.classList.toggle("refused", refused);
-  if (refused) hint.textContent = text;
+/** Says how the connection stands. */
+function say(text: string): void {
+  statusLine.textContent = text;
+}
+
+/** Says in place of the advice what went wrong with the last thing asked for; nothing without a text. */
+function complain(text: string): void {
+  reason.textContent = text;
+  reason.hidden = text === "";
+  hint.hidden = text !== "";
+}
+
+function isAtEnd(): boolean {
+  return list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+}
+
+function scrollToEnd(): void {
+  if (!following) return;
+  list.scrollTop = list.scrollHeight;
+  scrolledTo = list.scrollTop;
 }

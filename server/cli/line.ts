@@ -4,6 +4,7 @@ import type { Meta } from "../../shared/message.ts";
 const SAFE_SEQUENCE = /^\u001b\[[\d;]*m/;
 /** Controls but tab, C1 controls, line separators, and what turns the direction of text. */
 const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+const ALL_UNSAFE = new RegExp(UNSAFE, "g");
 
 /** One line for a terminal: a log entry as `time LEVEL program  message`, a chat message as `time name: text`, else JSON. */
 export function lineOf(event: string, data: unknown, meta: Meta): string {
@@ -36,9 +37,7 @@ function timeOf({ time }: Meta): string {
 /** One JSON value as one line: the same value, without anything that a terminal obeys. */
 export function jsonLine(value: unknown): string {
   // Such characters stand in texts only, where JSON may write them by their number.
-  return [...JSON.stringify(value)]
-    .map((character) => (UNSAFE.test(character) ? numbered(character) : character))
-    .join("");
+  return JSON.stringify(value).replaceAll(ALL_UNSAFE, numbered);
 }
 
 /** Text as a terminal may get it: with its colours, and all else that it would obey as `\uXXXX`. */

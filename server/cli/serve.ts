@@ -5,6 +5,11 @@ import { runHub } from "../index.ts";
 
 /** What sysexits.h calls a configuration error. */
 const EX_CONFIG = 78;
+/** npm passes a signal on that the terminal has sent to both: what comes within so long is one, in ms. */
+const ONE_SIGNAL_MS = 300;
+/** How often a hub looks for the npm that started it, in ms. */
+const PARENT_MS = 500;
+const NPM_COMMANDS: ReadonlySet<string> = new Set(["start", "npx"]);
 
 /** `roomcast serve`: runs a hub until it is told to stop. */
 export function serveCommand(): Command {
@@ -58,11 +63,10 @@ async function run(config: Config): Promise<void> {
   );
   if (config.open) console.log("WARNING: it is open: everyone who reaches this address may read and write");
 
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = (): void => {
-    // Whoever asks twice does not want to wait.
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) return;
+    stoppingSince = performance.now();
     console.log("roomcast stops: clients are told to come back elsewhere");
     hub.close().then(
       () => process.exit(0),
@@ -72,7 +76,19 @@ async function run(config: Config): Promise<void> {
       },
     );
   };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  const onSignal = (): void => {
+    // Whoever asks twice does not want to wait.
+    if (stoppingSince !== undefined && performance.now() - stoppingSince > ONE_SIGNAL_MS) process.exit(1);
+    stop();
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  if (NPM_COMMANDS.has(process.env["npm_lifecycle_event"] ?? "")) onParentsEnd(stop);
+}
+
+/** The shell that npm starts passes no signal on, so a hub would stay behind when npm alone is told to end. */
+function onParentsEnd(stop: () => void): void {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && stop(), PARENT_MS).unref();
 }
 
 /** Of listening, or of looking up the address for it. */

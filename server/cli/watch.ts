@@ -97,10 +97,13 @@ function isHubUrl(url: string): boolean {
   return new URL(url).pathname === "/";
 }
 
-/** What is behind the transport's "websocket error". */
-function causeOf(error: Error & { readonly description?: unknown }): string {
-  const { message } = (error.description ?? error) as { readonly message?: unknown };
-  return typeof message === "string" && message !== "" ? message : error.message;
+/** What is behind the transport's "xhr poll error": the system's reason, or what the hub answered. */
+function causeOf(error: Error & { readonly context?: unknown }): string {
+  const { status, statusText, responseText } = (error.context ?? {}) as Readonly<Record<string, unknown>>;
+  if (statusText instanceof Error) return statusText.message;
+  if (typeof status !== "number" || status === 0) return error.message;
+  const said = /"message":("(?:[^"\\]|\\.)*")/.exec(String(responseText))?.[1];
+  return said === undefined ? `HTTP status ${status}` : (JSON.parse(said) as string);
 }
 
 function gapText({ from, to, reason }: Gap): string {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
 import { HubError } from "../../shared/errors.ts";
 
 export interface AccessOptions {
@@ -22,7 +23,8 @@ const LOOPBACK_NAME = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
 /** Tells whether an address is one that only this machine reaches. */
 export function isLoopback(address: string): boolean {
-  return address === "localhost" || LOOPBACK_ADDRESS.test(address);
+  // A name that begins like one of these addresses may lead anywhere.
+  return address === "localhost" || (isIP(address) !== 0 && LOOPBACK_ADDRESS.test(address));
 }
 
 export function createAccess({ origins, open }: AccessOptions): Access {

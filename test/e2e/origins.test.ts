@@ -105,7 +105,9 @@ describe("a page of another origin", () => {
 
 describe("another machine", () => {
   it("keeps the hub from listening where it could reach it, unless the hub is open", async () => {
-    await expect(node.hub.listen(0, "0.0.0.0")).rejects.toMatchObject({ code: "unauthorized" });
+    for (const host of ["0.0.0.0", "::", "127.0.0.1.example.com", "192.0.2.1"]) {
+      await expect(node.hub.listen(0, host)).rejects.toMatchObject({ code: "unauthorized" });
+    }
     await expect(node.hub.listen(0, "0.0.0.0")).rejects.toThrow("ROOMCAST_OPEN=1");
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { FaultProxy } from "../support/fault-proxy.ts";
 import { readLog } from "../support/log-reader.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";
@@ -53,6 +54,31 @@ describe("roomcast publish", () => {
     expect({ err, code }).toEqual({ err: "", code: 0 });
     expect(JSON.parse(out)).toMatchObject({ room: "chat:direct", ephemeral: true });
     expect(await readLog(redis.url, "chat:direct")).toEqual([]);
+  });
+
+  test("says of a second message with the same id that it is the first", async () => {
+    const args = ["chat:twice", "message", '{"text":"once"}', "--id", "build-42.done"];
+    const [first, second] = [await publish(args), await publish(args)];
+    expect(JSON.parse(second.out)).toEqual({ ...JSON.parse(first.out), duplicate: true });
+    expect(second.code).toBe(0);
+    const other = await publish([...args.slice(0, 2), "{}", ...args.slice(3)]);
+    expect(other).toMatchObject({ out: "", code: 1 });
+    expect(other.err).toMatch(/^roomcast: id_reused: /);
+    expect(await readLog(redis.url, "chat:twice")).toHaveLength(1);
+  });
+
+  test("gives up within its --timeout where a hub hangs, and names the id to try again with", async () => {
+    const hanging = await FaultProxy.start(Number(new URL(node.url).port));
+    await hanging.set("hang");
+    const url = `http://127.0.0.1:${hanging.port}`;
+    const began = performance.now();
+    const args = ["chat:late", "n", "1", "--id", "mine", "--timeout", "300"];
+    const { out, err, code } = await publish(args, "", { ROOMCAST_URL: url });
+    expect({ out, code }).toEqual({ out: "", code: 1 });
+    expect(err).toMatch(/^roomcast: unavailable: .*\bmine\b.*\n$/);
+    // Most of it goes to the start of a process.
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await hanging.close();
   });
 
   test.each([
