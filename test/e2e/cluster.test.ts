@@ -102,7 +102,7 @@ describe("two nodes", () => {
     await Promise.all([near.join("chat:stock"), far.join("chat:stock")]);
     await until(async () => (await a.hub.to("chat:stock").fetchSockets()).length === 2, 5_000);
     const members = await a.hub.to("chat:stock").fetchSockets();
-    expect(members.map(({ data }) => data as unknown)).toEqual([{}, {}]);
+    expect(members.map(({ data }) => data)).toEqual([{}, {}]);
     const heard: string[] = [];
     near.socket.on("note", () => heard.push("near"));
     far.socket.on("note", () => heard.push("far"));
