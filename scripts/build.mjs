@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Compiles shared, client and server into dist/ and puts the files beside them that the compiler leaves out.
+ * Compiles shared, client and server into dist/, puts the files beside them that the compiler leaves out, and lets Vite
+ * bundle the web app.
  * `--clean` starts from nothing. Tests and tools are no part of it: `tsc -b` checks those.
  */
 import { spawnSync } from "node:child_process";
@@ -11,10 +12,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 const folders = ["shared", "client", "server"];
-const assets = [
-  { folder: "server", endings: [".lua"] },
-  { folder: "client/web", endings: [".html", ".css", ".svg"] },
-];
+const assets = [{ folder: "server", endings: [".lua"] }];
+const webApp = join(dist, "client/web");
 
 if (process.argv.includes("--clean")) rmSync(dist, { recursive: true, force: true });
 // Says "complete" to start.mjs, so it must not survive a build that fails half-way.
@@ -37,8 +36,13 @@ for (const { folder, endings } of assets) {
 for (const file of folders.flatMap((folder) => filesIn(join(dist, folder)))) {
   const source = join(root, relative(dist, file));
   const exists = existsSync(source) || existsSync(source.replace(/(\.d\.ts|\.js)$/, ".ts"));
-  if (!exists && !file.endsWith(".tsbuildinfo")) rmSync(file);
+  if (!exists && !file.endsWith(".tsbuildinfo") && !file.startsWith(webApp)) rmSync(file);
 }
+
+// Whoever builds, tests included: else the bundle would be one for development, with paths of this machine in it.
+process.env["NODE_ENV"] = "production";
+const { build } = await import("vite");
+await build({ configFile: join(root, "vite.config.ts"), logLevel: "warn" });
 
 const command = join(dist, "server/cli/main.js");
 if (existsSync(command)) chmodSync(command, 0o755);

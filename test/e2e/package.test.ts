@@ -126,8 +126,10 @@ describe("the installed package", () => {
       group: true,
     });
     const [, url] = await npx.prints(/^roomcast listens on (\S+)$/m, "out", 60_000);
-    expect(await (await fetch(`${url}/`)).text()).toContain("<title>roomcast</title>");
-    expect((await fetch(`${url}/start-page.js`)).status).toBe(200);
+    const page = await (await fetch(`${url}/`)).text();
+    expect(page).toContain("<title>roomcast</title>");
+    const [, script] = /<script [^>]*src="([^"]+)"/.exec(page)!;
+    expect((await fetch(url + script!)).status).toBe(200);
     await npx.end("SIGTERM");
     await npx.prints(/^roomcast stops/m);
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();

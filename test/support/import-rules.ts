@@ -15,8 +15,8 @@ const hubForStores = ["broker", "presence-store", "observer", "recovery"].map(
   (name) => `server/hub/${name}.ts`,
 );
 
-/** Packages of the web app's user interface; none so far. */
-const userInterface: readonly string[] = [];
+/** Packages of the web app's user interface. */
+const userInterface: readonly string[] = ["preact", "@preact/signals", "anser"];
 
 export const rules: readonly Rule[] = [
   { files: "shared/**", imports: [], packages: { only: [] } },

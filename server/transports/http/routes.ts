@@ -123,6 +123,13 @@ export const ROUTES: readonly Route[] = [
   },
   {
     method: "get",
+    path: "/chat/:name",
+    summary: "Shows the page of a chat.",
+    reply: { status: 200, text: "The page", body: { [HTML]: "Page" } },
+    errors: ["bad_room", "not_found"],
+  },
+  {
+    method: "get",
     path: "/",
     summary: "Shows the first page.",
     reply: { status: 200, text: "The page", body: { [HTML]: "Page" } },
