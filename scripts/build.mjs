@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
@@ -43,6 +44,18 @@ for (const file of folders.flatMap((folder) => filesIn(join(dist, folder)))) {
 process.env["NODE_ENV"] = "production";
 const { build } = await import("vite");
 await build({ configFile: join(root, "vite.config.ts"), logLevel: "warn" });
+
+// For pages without a build of their own: the hub serves it, and it needs nothing else.
+buildSync({
+  entryPoints: [join(dist, "client/sdk/index.js")],
+  outfile: join(dist, "client/web/roomcast.js"),
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  legalComments: "none",
+  logLevel: "warning",
+});
 
 const command = join(dist, "server/cli/main.js");
 if (existsSync(command)) chmodSync(command, 0o755);

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { pipeCommand } from "./pipe.ts";
 import { publishCommand } from "./publish.ts";
+import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { tailCommand } from "./tail.ts";
 import { watchCommand } from "./watch.ts";
 
 const { version, description } = createRequire(import.meta.url)("roomcast/package.json") as {
@@ -16,5 +19,8 @@ await new Command("roomcast")
   .addCommand(serveCommand())
   .addCommand(publishCommand())
   .addCommand(watchCommand())
+  .addCommand(runCommand())
+  .addCommand(pipeCommand())
+  .addCommand(tailCommand())
   .showHelpAfterError("(roomcast --help shows what there is)")
   .parseAsync();

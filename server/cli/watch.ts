@@ -59,14 +59,14 @@ async function watch(name: string, options: WatchOptions): Promise<void> {
   });
   client.socket.on("connect", () => (told = undefined));
   client.socket.on("connect_error", (error) => {
-    const text = `no connection to ${url}: ${causeOf(error)}${client.socket.active ? ", trying again" : ""}`;
+    const text = `no connection to ${url}: ${causeOf(error)}${client.status === "closed" ? "" : ", trying again"}`;
     // It is tried again every few seconds, and mostly fails for the same reason.
     if (text !== told) note(text);
     told = text;
-    if (!client.socket.active) end(1);
+    if (client.status === "closed") end(1);
   });
   client.socket.on("disconnect", (reason) => {
-    if (client.socket.active)
+    if (client.status === "reconnecting")
       note(`the connection was lost (${reason}), going on ${whereOf(room)} as soon as it is back`);
     else if (reason === "io server disconnect") end(1);
   });

@@ -167,12 +167,15 @@ describe("over Socket.IO", () => {
     expect(await client.ask("publish", { ...message, room: "chat:b" })).toMatchObject({ ok: true });
   });
 
-  it("a frame over 256 KiB closes its connection", async () => {
-    client.socket.io.reconnection(false);
-    const ended = new Promise((resolve) => client.socket.once("disconnect", resolve));
-    client.socket.emit("publish", { ...message, data: "x".repeat(DEFAULT_LIMITS.frameBytes) });
-    await ended;
-  });
+  it.each(["websocket", "polling"])(
+    "a frame over 256 KiB closes its connection over %s",
+    async (transport) => {
+      const sender = await nodes.client(node.url, { transports: [transport], reconnection: false });
+      const ended = new Promise((resolve) => sender.socket.once("disconnect", resolve));
+      sender.socket.emit("publish", { ...message, data: "x".repeat(DEFAULT_LIMITS.frameBytes) });
+      await ended;
+    },
+  );
 
   it("frames that are no Socket.IO cost their sender's connection alone", async () => {
     for (const garbage of [

@@ -79,7 +79,8 @@ describe("the client", () => {
     client.close();
     expect(await rejected).toBe("bad_request");
     client.socket.connect();
-    await room.publish("message", { text: "again" });
+    await new Promise<void>((resolve) => client.socket.once("connect", resolve));
+    await open(node.url).room("chat:lobby").publish("message", { text: "again" });
     const reader = await nodes.client(node.url);
     await reader.join("chat:lobby", { rewind: 10 });
     expect(reader.messages.map(({ data }) => data)).toEqual([{ text: "again" }]);
