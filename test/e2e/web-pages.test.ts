@@ -73,7 +73,10 @@ describe("the start page", () => {
     const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
       entry.isFile(),
     );
-    const sizes = files.map(({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name))).length);
+    const sizes = files
+      // For other people's pages; this one does not load it.
+      .filter(({ name }) => name !== "roomcast.js")
+      .map(({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name))).length);
     expect(sizes.length).toBeGreaterThan(2);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(60_000);
   });
