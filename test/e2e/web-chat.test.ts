@@ -108,7 +108,7 @@ describe("the chat page", () => {
     });
     expect(await messages(page)).toEqual(Array.from({ length: 120 }, (_, index) => `text ${index + 1}`));
     await page.getByRole("button", { name: /newest/ }).click();
-    await until(() => page.getByText("text 120").isVisible());
+    await until(() => page.getByText("text 120", { exact: true }).isVisible());
   });
 
   test("counts in the title what came while nobody looked", async () => {
