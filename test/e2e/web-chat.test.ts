@@ -1,49 +1,28 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { Browser } from "playwright-core";
-import { launchBrowser } from "../support/browser.ts";
-import { Commands, type ServeCommand } from "../support/commands.ts";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Nodes } from "../support/nodes.ts";
 import { until } from "../support/wait.ts";
-import { enter, live, messages, say, Tabs } from "../support/web-app.ts";
+import { enter, live, messages, say } from "../support/web-app.ts";
+import { webStage } from "../support/web-stage.ts";
 
-let browser: Browser;
-let commands: Commands;
+const stage = webStage();
+
 let nodes: Nodes;
-let tabs: Tabs;
-let hub: ServeCommand;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-
-beforeEach(async () => {
-  commands = new Commands();
+beforeEach(() => {
   nodes = new Nodes();
-  tabs = new Tabs(browser);
-  hub = await commands.serve();
 });
-afterEach(async () => {
-  try {
-    // Before the hub: a page whose hub goes away says so on its console.
-    await tabs.close();
-  } finally {
-    await nodes.close();
-    await commands.close();
-  }
-});
+afterEach(() => nodes.close());
 
 describe("the chat page", () => {
   test("lets two people talk who opened the same room by its link", async () => {
-    const ana = await tabs.open(hub.url, "/");
+    const ana = await stage.tabs.open(stage.hub.url, "/");
     await ana.getByLabel("Name of the room").fill("team room");
     await ana.getByRole("button", { name: "Open", exact: true }).click();
     await enter(ana, "Ana");
-    expect(ana.url()).toBe(`${hub.url}/chat/team-room`);
-    const ben = await tabs.open(hub.url, "/chat/team-room");
+    expect(ana.url()).toBe(`${stage.hub.url}/chat/team-room`);
+    const ben = await stage.tabs.open(stage.hub.url, "/chat/team-room");
     await enter(ben, "Ben");
     await say(ana, "hello Ben");
     await say(ben, "hello Ana");
@@ -56,7 +35,7 @@ describe("the chat page", () => {
   });
 
   test("keeps name, history and which messages are one's own over a reload", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await say(page, "one");
     await say(page, "two");
@@ -71,7 +50,7 @@ describe("the chat page", () => {
   });
 
   test("begins a new line with Shift+Enter, and sends nothing empty", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await page.keyboard.press("Enter");
     await page.getByLabel("Message", { exact: true }).focus();
@@ -85,14 +64,16 @@ describe("the chat page", () => {
   });
 
   test("fetches older messages on scrolling up, and what is read stays where it is", async () => {
-    const ana = await nodes.client(hub.url, { auth: { username: "ana" } });
+    const ana = await nodes.client(stage.hub.url, { auth: { username: "ana" } });
     for (let n = 1; n <= 120; n += 1) {
       await until(async () => {
         const data = { text: `text ${n}` };
         return (await ana.ask("publish", { room: "chat:lobby", event: "message", data, id: `m-${n}` })).ok;
       });
     }
-    const page = await tabs.open(hub.url, "/chat/lobby", { viewport: { width: 390, height: 700 } });
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby", {
+      viewport: { width: 390, height: 700 },
+    });
     await enter(page, "Ben");
     await until(async () => (await messages(page)).at(-1) === "text 120");
     expect((await messages(page))[0]).toBe("text 71");
@@ -112,12 +93,12 @@ describe("the chat page", () => {
   });
 
   test("counts in the title what came while nobody looked", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await page.evaluate(() =>
       Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true }),
     );
-    const ben = await nodes.client(hub.url, { auth: { username: "ben" } });
+    const ben = await nodes.client(stage.hub.url, { auth: { username: "ben" } });
     for (const text of ["1", "2"])
       await ben.ask("publish", { room: "chat:lobby", event: "message", data: { text } });
     await until(async () => (await page.title()) === "(2) lobby – roomcast");
@@ -131,8 +112,8 @@ describe("the chat page", () => {
   test("says when one sends too fast, keeps the text, and sends it on demand", async () => {
     const config = join(await mkdtemp(join(tmpdir(), "roomcast-web-")), "config.json");
     await writeFile(config, JSON.stringify({ limits: { messagesPerSecond: 1, messageBurst: 3 } }));
-    hub = await commands.serve(["--config", config]);
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    stage.hub = await stage.commands.serve(["--config", config]);
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     for (let n = 1; n <= 8; n += 1) await say(page, `text ${n}`);
     await until(() => page.getByRole("alert").getByText("too many messages at once").isVisible(), 10_000);
@@ -147,7 +128,7 @@ describe("the chat page", () => {
   });
 
   test("keeps what is typed while there is no connection, says so, and goes on", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await page.context().setOffline(true);
     await page.getByText("Connection lost, coming back").waitFor();
@@ -158,18 +139,18 @@ describe("the chat page", () => {
     expect(await page.getByLabel("Message", { exact: true }).inputValue()).toBe("written offline");
     await page.getByLabel("Message", { exact: true }).press("Enter");
     await until(async () => (await messages(page)).join() === "written offline");
-    await tabs.close({ away: true });
+    await stage.tabs.close({ away: true });
   });
 
   test("goes on by itself when the hub was killed and is back, and says that its memory is gone", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await say(page, "before");
     await until(async () => (await page.locator(".message-state").textContent()) === "Sent");
     await page.getByLabel("Message", { exact: true }).fill("still typing");
-    await hub.end("SIGKILL");
+    await stage.hub.end("SIGKILL");
     await page.getByText("Connection lost, coming back").waitFor();
-    await commands.serve(["--port", new URL(hub.url).port]);
+    await stage.commands.serve(["--port", new URL(stage.hub.url).port]);
     const back = performance.now();
     await live(page);
     expect(performance.now() - back).toBeLessThan(5_000);
@@ -177,14 +158,14 @@ describe("the chat page", () => {
     expect(await page.getByLabel("Message", { exact: true }).inputValue()).toBe("still typing");
     await page.getByLabel("Message", { exact: true }).press("Enter");
     await until(async () => (await messages(page)).join() === "before,still typing");
-    await tabs.close({ away: true });
+    await stage.tabs.close({ away: true });
   });
 
   test("shows hostile text as text, and links only to web addresses", async () => {
     const hostile = `<img src=x onerror=alert(1)> javascript:alert(1) https://a.example/?q=<b>`;
-    const mallory = await nodes.client(hub.url, { auth: { username: `<script>alert(1)</script>` } });
+    const mallory = await nodes.client(stage.hub.url, { auth: { username: `<script>alert(1)</script>` } });
     await mallory.ask("publish", { room: "chat:lobby", event: "message", data: { text: hostile } });
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "<b>Ana");
     await until(async () => (await messages(page)).join() === hostile);
     expect(await page.locator(".from").textContent()).toBe("<script>alert(1)</script>");

@@ -1,37 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { Browser, Page } from "playwright-core";
-import { launchBrowser } from "../support/browser.ts";
-import { Commands, type ServeCommand } from "../support/commands.ts";
+import { describe, expect, test } from "@jest/globals";
+import type { Page } from "playwright-core";
 import { packageRoot } from "../support/run-node.ts";
 import { until } from "../support/wait.ts";
-import { barriers, enter, lines, live, publishLines, say, Tabs } from "../support/web-app.ts";
+import { barriers, enter, lines, live, publishLines, say } from "../support/web-app.ts";
+import { webStage } from "../support/web-stage.ts";
 
-let browser: Browser;
-let commands: Commands;
-let tabs: Tabs;
-let hub: ServeCommand;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-
-beforeEach(async () => {
-  commands = new Commands();
-  tabs = new Tabs(browser);
-  hub = await commands.serve();
-});
-afterEach(async () => {
-  try {
-    // Before the hub: a page whose hub goes away says so on its console.
-    await tabs.close();
-  } finally {
-    await commands.close();
-  }
-});
+const stage = webStage();
 
 async function createLog(page: Page): Promise<void> {
   await page.getByLabel("Name of the log").fill("my build");
@@ -40,24 +17,25 @@ async function createLog(page: Page): Promise<void> {
 
 describe("the start page", () => {
   test.each([
+    ["roomcast run", ["one", "two", "printf ended with exit code 0"]],
     ["curl", ["hello from curl"]],
     ["Node", ["one", "two"]],
     ["Python", ["one", "two"]],
   ])("gives a %s snippet that works as it stands", async (name, expected) => {
-    const page = await tabs.open(hub.url, "/");
+    const page = await stage.tabs.open(stage.hub.url, "/");
     await createLog(page);
     await page.getByRole("button", { name, exact: true }).click();
     const code = (await page.locator(".snippets code").textContent())!;
     const own = code.replace("ls -l", String.raw`printf 'one\ntwo\n'`);
-    const run = await commands.run(["-c", own], { program: ["bash"] });
-    expect(run).toMatchObject({ code: 0, err: name === "curl" ? expect.any(String) : "" });
+    const run = await stage.commands.run(["-c", own], { program: ["bash"] });
+    expect(run).toMatchObject({ code: 0, err: /^(curl|roomcast run)$/.test(name) ? expect.any(String) : "" });
     await page.getByRole("link", { name: "Open log" }).click();
     await until(async () => (await lines(page)).join() === expected.join(), 10_000);
-    expect(page.url()).toBe(`${hub.url}/stream/my-build`);
+    expect(page.url()).toBe(`${stage.hub.url}/stream/my-build`);
   });
 
   test("remembers the rooms that were visited, and says why a name will not do", async () => {
-    const page = await tabs.open(hub.url, "/chat/lobby");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/lobby");
     await enter(page, "Ana");
     await page.getByRole("link", { name: "roomcast, start page" }).click();
     await page.getByRole("link", { name: "Chat lobby" }).waitFor();
@@ -82,7 +60,7 @@ describe("the start page", () => {
   });
 
   test("says that there is no such page", async () => {
-    const page = await tabs.open(hub.url, "/chat/no%20room");
+    const page = await stage.tabs.open(stage.hub.url, "/chat/no%20room");
     await page.getByRole("heading", { name: "Nothing here" }).waitFor();
   });
 });
@@ -94,19 +72,19 @@ describe.each([390, 1280])("at %d px", (width) => {
       expect(await barriers(page)).toEqual([]);
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     };
-    const page = await tabs.open(hub.url, "/", options);
+    const page = await stage.tabs.open(stage.hub.url, "/", options);
     await createLog(page);
     await check(page);
-    await page.goto(`${hub.url}/chat/lobby`);
+    await page.goto(`${stage.hub.url}/chat/lobby`);
     await check(page);
     await enter(page, "Ana");
     await say(page, `hello https://a.example/${"x".repeat(300)}`);
     await page.getByText("Sent", { exact: true }).waitFor();
     await check(page);
-    await page.goto(`${hub.url}/stream/x`);
+    await page.goto(`${stage.hub.url}/stream/x`);
     await live(page);
     await check(page);
-    await publishLines(hub.url, "stream:x", 1, 60);
+    await publishLines(stage.hub.url, "stream:x", 1, 60);
     const levels = ["ERROR", "WARN", "DEBUG", "odd"].map((level) => ({
       event: "log",
       data: {
@@ -117,7 +95,7 @@ describe.each([390, 1280])("at %d px", (width) => {
       },
     }));
     const end = { event: "exit", data: { program: "p", code: 1, signal: null } };
-    await fetch(`${hub.url}/rooms/stream%3Ax/messages`, {
+    await fetch(`${stage.hub.url}/rooms/stream%3Ax/messages`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify([...levels, end]),

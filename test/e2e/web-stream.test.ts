@@ -1,37 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { Browser } from "playwright-core";
-import { launchBrowser } from "../support/browser.ts";
-import { Commands, type ServeCommand } from "../support/commands.ts";
+import { describe, expect, test } from "@jest/globals";
 import { until } from "../support/wait.ts";
-import { lastLine, lines, live, publishLines, Tabs } from "../support/web-app.ts";
+import { lastLine, lines, live, publishLines } from "../support/web-app.ts";
+import { webStage } from "../support/web-stage.ts";
 
-let browser: Browser;
-let commands: Commands;
-let tabs: Tabs;
-let hub: ServeCommand;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-
-beforeEach(async () => {
-  commands = new Commands();
-  tabs = new Tabs(browser);
-  hub = await commands.serve();
-});
-afterEach(async () => {
-  try {
-    // Before the hub: a page whose hub goes away says so on its console.
-    await tabs.close();
-  } finally {
-    await commands.close();
-  }
-});
+const stage = webStage();
 
 async function publish(room: string, event: string, data: object): Promise<void> {
-  const reply = await fetch(`${hub.url}/rooms/${encodeURIComponent(room)}/messages`, {
+  const reply = await fetch(`${stage.hub.url}/rooms/${encodeURIComponent(room)}/messages`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ event, data }),
@@ -41,8 +17,8 @@ async function publish(room: string, event: string, data: object): Promise<void>
 
 describe("the log page", () => {
   test("opens with the last 500 lines, and fetches older ones on scrolling up without a jump", async () => {
-    await publishLines(hub.url, "stream:x", 1, 900);
-    const page = await tabs.open(hub.url, "/stream/x");
+    await publishLines(stage.hub.url, "stream:x", 1, 900);
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
     await lastLine(page, "line 900");
     await page.getByText("500 lines", { exact: true }).waitFor();
     const scroller = page.locator(".log-scroller");
@@ -63,11 +39,11 @@ describe("the log page", () => {
   });
 
   test("pauses without loss, and counts what is behind", async () => {
-    await publishLines(hub.url, "stream:x", 1, 3);
-    const page = await tabs.open(hub.url, "/stream/x");
+    await publishLines(stage.hub.url, "stream:x", 1, 3);
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
     await lastLine(page, "line 3");
     await page.getByRole("button", { name: "Pause" }).click();
-    await publishLines(hub.url, "stream:x", 4, 40);
+    await publishLines(stage.hub.url, "stream:x", 4, 40);
     await until(async () => (await page.locator(".behind").textContent()) === "Paused, 37 behind");
     expect(await lines(page)).toEqual(["line 1", "line 2", "line 3"]);
     await page.getByRole("button", { name: "Resume" }).click();
@@ -87,7 +63,7 @@ describe("the log page", () => {
     ]) {
       await publish("stream:x", "log", { message, level });
     }
-    const page = await tabs.open(hub.url, "/stream/x");
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
     await lastLine(page, "POST /c 201");
     const search = page.getByRole("searchbox");
     await search.fill("get");
@@ -126,7 +102,7 @@ describe("the log page", () => {
       timestamp: hostile,
     });
     await publish("stream:x", "exit", { program: "make", code: 2, signal: null });
-    const page = await tabs.open(hub.url, "/stream/x");
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
     await lastLine(page, "make ended with exit code 2");
     expect(await lines(page)).toEqual([
       "ok <b>",
@@ -139,8 +115,8 @@ describe("the log page", () => {
   });
 
   test("opens at the line that the address names", async () => {
-    await publishLines(hub.url, "stream:x", 1, 1_500);
-    const page = await tabs.open(hub.url, "/stream/x#200");
+    await publishLines(stage.hub.url, "stream:x", 1, 1_500);
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x#200");
     const row = page.locator(".selected");
     await row.waitFor();
     expect(await row.locator(".row-text").textContent()).toBe("line 200");
@@ -153,18 +129,50 @@ describe("the log page", () => {
     await until(async () => (await row.count()) === 0);
   });
 
+  test("wraps lines, writes times in three ways, and remembers both", async () => {
+    await publish("stream:x", "log", { message: "wide ".repeat(200), level: "INFO", program: "p" });
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
+    await live(page);
+    const row = page.locator(".log-row");
+    const height = (): Promise<number> => row.evaluate((element) => element.getBoundingClientRect().height);
+    const time = page.locator(".row-time");
+    const low = await height();
+    await page.getByRole("button", { name: "Wrap" }).click();
+    await until(async () => (await height()) > 2 * low);
+    expect(await time.textContent()).toMatch(/^\d\d:\d\d:\d\d\.\d{3}$/);
+    await page.getByLabel("Times").selectOption("utc");
+    await until(async () => /^\d\d:\d\d:\d\d\.\d{3}Z$/.test((await time.textContent())!));
+    await page.getByLabel("Times").selectOption("relative");
+    await until(async () => /^(now|\d+s ago)$/.test((await time.textContent())!));
+    await page.reload();
+    await until(
+      async () => (await height()) > 2 * low && /^(now|\d+s ago)$/.test((await time.textContent())!),
+    );
+  });
+
+  test("copies a marked line and the link to it", async () => {
+    await publishLines(stage.hub.url, "stream:x", 1, 3);
+    const permissions = ["clipboard-read", "clipboard-write"];
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x#2", { permissions });
+    const copied = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());
+    await page.getByRole("button", { name: "Copy line" }).click();
+    await until(async () => (await copied()).endsWith("INFO test line 2"));
+    await page.getByRole("button", { name: "Copy link" }).click();
+    await until(async () => (await copied()) === `${stage.hub.url}/stream/x#2`);
+  });
+
   test("goes on by itself when the hub was killed and is back, with a row where its memory is gone", async () => {
-    await publishLines(hub.url, "stream:x", 1, 3);
-    const page = await tabs.open(hub.url, "/stream/x");
+    await publishLines(stage.hub.url, "stream:x", 1, 3);
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x");
     await lastLine(page, "line 3");
     await page.getByRole("searchbox").fill("e");
-    await hub.end("SIGKILL");
+    await stage.hub.end("SIGKILL");
     await page.getByText("Connection lost, coming back").waitFor();
-    await commands.serve(["--port", new URL(hub.url).port]);
+    await stage.commands.serve(["--port", new URL(stage.hub.url).port]);
     const back = performance.now();
     await live(page);
     expect(performance.now() - back).toBeLessThan(5_000);
-    await publishLines(hub.url, "stream:x", 4, 5);
+    await publishLines(stage.hub.url, "stream:x", 4, 5);
     await lastLine(page, "line 5");
     expect(await lines(page)).toEqual([
       "line 1",
@@ -175,12 +183,12 @@ describe("the log page", () => {
       "line 5",
     ]);
     expect(await page.getByRole("searchbox").inputValue()).toBe("e");
-    await tabs.close({ away: true });
+    await stage.tabs.close({ away: true });
   });
 
   test("stays usable with 10,000 lines and 5,000 more each second", async () => {
-    await publishLines(hub.url, "stream:x", 1, 10_000);
-    const page = await tabs.open(hub.url, "/stream/x#1");
+    await publishLines(stage.hub.url, "stream:x", 1, 10_000);
+    const page = await stage.tabs.open(stage.hub.url, "/stream/x#1");
     await page.getByText("10,000 lines").waitFor({ timeout: 20_000 });
     await page.getByRole("button", { name: /newest/ }).click();
     await lastLine(page, "line 10000");
@@ -199,7 +207,7 @@ describe("the log page", () => {
     const began = performance.now();
     for (let batch = 0; batch < 30; batch += 1) {
       const from = 10_001 + batch * 500;
-      await publishLines(hub.url, "stream:x", from, from + 499);
+      await publishLines(stage.hub.url, "stream:x", from, from + 499);
       const ahead = (batch + 1) * 100 - (performance.now() - began);
       if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
     }

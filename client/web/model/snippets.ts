@@ -11,7 +11,8 @@ export function snippetsFor(origin: string, id: string): readonly Snippet[] {
   return [
     {
       name: "roomcast run",
-      about: "Both outputs of a program, and how it ends. Put your own command after the two dashes.",
+      about:
+        "Both outputs of a program, and how it ends, from roomcast's folder or a project that has it installed. Put your own command after the two dashes.",
       code: `ROOMCAST_URL=${origin} \\\n  npx roomcast run --room 'stream:${id}' -- ls -l`,
     },
     {
