@@ -18,7 +18,7 @@ import { Hub } from "./hub/hub.ts";
 import type { Observer } from "./hub/observer.ts";
 import type { Session } from "./hub/session.ts";
 import { createLog, observeInto } from "./operations/log.ts";
-import { MemoryBroker } from "./stores/memory/memory-broker.ts";
+import { LocalBroker } from "./stores/local-broker.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { socketRoom } from "./stores/redis/keys.ts";
 import { RedisBroker } from "./stores/redis/redis-broker.ts";
@@ -121,7 +121,7 @@ function openStore({ redisUrl, limits, rooms }: Config, observer: Observer): Sto
   const onError = (error: unknown): void => observer.failure("the store", error);
   if (redisUrl === undefined) {
     const store = new MemoryStore({ idempotencyMs: limits.idempotencyMs });
-    return { broker: new MemoryBroker(store, { onError }), adapter: undefined };
+    return { broker: new LocalBroker(store, { onError }), adapter: undefined };
   }
   const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError });
   return { broker, adapter: broker.socketAdapter() };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parseRoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type { Appended, BrokerHandler, Draft, StoredMessage } from "../../hub/broker.ts";
-import { MemoryBroker } from "./memory-broker.ts";
+import { LocalBroker } from "../local-broker.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 const room = parseRoomName("chat:lobby");
@@ -79,7 +79,7 @@ describe("the store in memory", () => {
 
   test("delivers in the order of the offsets although a handler appends", async () => {
     const { store } = storeAt(0);
-    const [a, b] = [new MemoryBroker(store), new MemoryBroker(store)];
+    const [a, b] = [new LocalBroker(store), new LocalBroker(store)];
     const heard: string[] = [];
     await a.start(
       handler(({ id }) => {
@@ -97,7 +97,7 @@ describe("the store in memory", () => {
   test("tells what a handler throws, and a closed node nothing", async () => {
     const { store } = storeAt(0);
     const errors: unknown[] = [];
-    const broker = new MemoryBroker(store, { onError: (error) => errors.push(error) });
+    const broker = new LocalBroker(store, { onError: (error) => errors.push(error) });
     const mistake = new Error("a handler's mistake");
     await broker.start(
       handler(() => {
