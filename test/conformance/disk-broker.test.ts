@@ -1,6 +1,8 @@
+import { afterEach } from "@jest/globals";
 import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { DataFolders } from "../support/data-folders.ts";
 import { describeBroker } from "./broker.ts";
+import { describeLocalStore } from "./local-store.ts";
 
 describeBroker("disk", async (options = {}) => {
   let now = Date.now();
@@ -19,3 +21,8 @@ describeBroker("disk", async (options = {}) => {
     },
   };
 });
+
+const folders = new DataFolders();
+afterEach(() => folders.remove());
+
+describeLocalStore("on disk", (options) => folders.open(options));

@@ -1,6 +1,7 @@
 import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { describeBroker } from "./broker.ts";
+import { describeLocalStore } from "./local-store.ts";
 
 describeBroker("memory", async (options = {}) => {
   let now = Date.now();
@@ -17,3 +18,5 @@ describeBroker("memory", async (options = {}) => {
     },
   };
 });
+
+describeLocalStore("in memory", async (options) => new MemoryStore(options));

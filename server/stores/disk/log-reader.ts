@@ -71,7 +71,7 @@ export function readPage(
   for (let offset = from; offset < to; offset += 1) {
     const { time, id, head } = messageAt(database, record.log, offset);
     const place = { epoch: record.epoch, offset, id, time };
-    messages.push({ room, ...place, packet: head + packetTail(place) });
+    messages.push({ room, ...place, packet: head.toString() + packetTail(place) });
   }
   return { ...endsOf(kept), messages };
 }

@@ -94,7 +94,7 @@ export class LogWriter {
     this.#added.forEach(({ offset, time, id }, i) => {
       if (offset < first) return;
       const key = messageKey(log, offset);
-      const value = encodeMessage(key, { time, id, head: this.#heads[i]! });
+      const value = encodeMessage(key, time, id, this.#heads[i]!);
       writes.push({ table: "messages", key, value });
     });
     let { swept } = this.#record;

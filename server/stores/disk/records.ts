@@ -31,7 +31,8 @@ export interface RoomRecord {
 export interface MessageRecord {
   readonly time: number;
   readonly id: string;
-  readonly head: string;
+  /** As text only where it is asked for: most looks at a message are for its time or its id. */
+  readonly head: Buffer;
 }
 
 export interface IdRecord {
@@ -129,7 +130,7 @@ export function decodeRoom(key: Buffer, value: Buffer): RoomRecord {
   };
 }
 
-export function encodeMessage(key: Buffer, { time, id, head }: MessageRecord): Buffer {
+export function encodeMessage(key: Buffer, time: number, id: string, head: string): Buffer {
   const value = Buffer.allocUnsafe(CHECKSUM_BYTES + 9 + id.length + Buffer.byteLength(head));
   value.writeDoubleBE(time, CHECKSUM_BYTES);
   value.writeUInt8(id.length, CHECKSUM_BYTES + 8);
@@ -144,7 +145,7 @@ export function decodeMessage(key: Buffer, value: Buffer): MessageRecord {
   return {
     time: value.readDoubleBE(CHECKSUM_BYTES),
     id: value.toString("latin1", CHECKSUM_BYTES + 9, headStart),
-    head: value.toString("utf8", headStart),
+    head: value.subarray(headStart),
   };
 }
 

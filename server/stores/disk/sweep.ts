@@ -46,7 +46,8 @@ export class Sweep {
       if (writes.length < DELETES_PER_STEP) this.#cursor = Buffer.concat([key, FIRST]);
       else this.#cursor = Buffer.from(key);
     }
-    if (looked === ROOMS_PER_STEP || writes.length >= DELETES_PER_STEP) return writes;
+    // Which logs are over is only to be seen when this step has been committed.
+    if (looked === ROOMS_PER_STEP || writes.length > 0) return writes;
     this.#sweepDead(writes);
     this.#done = writes.length < DELETES_PER_STEP;
     return writes;
