@@ -11,7 +11,10 @@ export class StoreFull extends Error {
   }
 }
 
-const { ENOSPC, EDQUOT, EIO } = constants.errno;
+const { ENOSPC, EDQUOT, EFBIG, EIO } = constants.errno;
+/** The file system is full, the user's share of it is, or the process may not make larger files. */
+const FULL: ReadonlySet<unknown> = new Set([ENOSPC, EDQUOT, EFBIG]);
+const FULL_NAMES: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 /** LMDB's own, for a file that may not grow. */
 const MDB_MAP_FULL = -30_792;
 /** More than a commit of the same messages needs. */
@@ -24,7 +27,7 @@ const PROBE_BYTES = 4 * 2 ** 20;
  */
 export async function isFull(folder: string, reason: unknown, bytes: number): Promise<boolean> {
   const { code } = (reason ?? {}) as { code?: unknown };
-  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL) return true;
+  if (FULL.has(code) || code === MDB_MAP_FULL) return true;
   if (code !== EIO) return false;
   const path = join(folder, "probe");
   try {
@@ -37,7 +40,7 @@ export async function isFull(folder: string, reason: unknown, bytes: number): Pr
     }
     return false;
   } catch (error) {
-    return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+    return FULL_NAMES.has((error as NodeJS.ErrnoException).code);
   } finally {
     await rm(path, { force: true });
   }
