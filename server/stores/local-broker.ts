@@ -30,6 +30,8 @@ export interface LocalStore {
   check(room: RoomName, offset: number): CheckResult | Promise<CheckResult>;
   clear(room: RoomName): void | Promise<void>;
   rooms(query: RoomsQuery): RoomsPage;
+  /** Throws what keeps it from taking more. */
+  ping(): void;
 }
 
 export interface LocalBrokerOptions {
@@ -91,7 +93,7 @@ export class LocalBroker implements Broker {
 
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.#assertOpen();
-    return Promise.all(queries.map(({ room, offset }) => this.#store.check(room, offset)));
+    return Promise.all(queries.map(async ({ room, offset }) => this.#store.check(room, offset)));
   }
 
   async clear(room: RoomName): Promise<void> {
@@ -106,6 +108,7 @@ export class LocalBroker implements Broker {
 
   async ping(): Promise<void> {
     this.#assertOpen();
+    this.#store.ping();
   }
 
   async close(): Promise<void> {

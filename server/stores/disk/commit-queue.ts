@@ -57,7 +57,8 @@ export class CommitQueue {
    */
   add<T>(room: RoomName, work: (log: LogWriter) => T, messages = 1): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#assertUsable(room);
+      this.assertUsable();
+      assertShort(room);
       const plan = (log: LogWriter): (() => void) => {
         const result = work(log);
         return () => resolve(result);
@@ -77,7 +78,7 @@ export class CommitQueue {
           if (writes.length > 0) await this.#commit(writes);
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
       this.#run();
@@ -90,12 +91,11 @@ export class CommitQueue {
     await this.#running;
   }
 
-  #assertUsable(room: RoomName): void {
+  /** @throws HubError that the next call of `add` would be refused with */
+  assertUsable(): void {
     if (this.#closed) throw new HubError("unavailable", "the store has been closed");
     if (this.#failure !== undefined) throw this.#failure;
     if (performance.now() < this.#fullUntil) throw storeFull();
-    if (Buffer.byteLength(room) > LONGEST_NAME_BYTES)
-      throw new HubError("bad_room", `on disk a room's name has ${LONGEST_NAME_BYTES} bytes at most`);
   }
 
   #run(): void {
@@ -173,6 +173,11 @@ export class CommitQueue {
       throw this.#failure;
     }
   }
+}
+
+function assertShort(room: RoomName): void {
+  if (Buffer.byteLength(room) > LONGEST_NAME_BYTES)
+    throw new HubError("bad_room", `on disk a room's name has ${LONGEST_NAME_BYTES} bytes at most`);
 }
 
 function storeFull(cause?: unknown): HubError {

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { parseRoomName } from "../../../shared/room-name.ts";
 import { DiskBench, draft, drafts, placed } from "../../../test/support/disk-bench.ts";
 import type { Appended } from "../../hub/broker.ts";
@@ -205,6 +205,22 @@ describe("a store on disk", () => {
     const kept = store.append(room, [draft("a")], KEEP);
     for (const call of calls) await expect(call).rejects.toMatchObject({ code: "bad_room" });
     expect(placed(await kept)[0]!.position.offset).toBe(1);
+  });
+
+  test("takes no more after a write that failed, until a restart", async () => {
+    const store = await bench.open();
+    await store.append(room, [draft("a")], KEEP);
+    const commit = jest.spyOn(Database.prototype, "commit").mockRejectedValueOnce(new Error("I/O error"));
+    const away = { code: "unavailable", retryable: true };
+    await expect(store.append(room, [draft("b")], KEEP)).rejects.toMatchObject(away);
+    await expect(store.append(room, [draft("c")], KEEP)).rejects.toMatchObject(away);
+    expect(() => store.ping()).toThrow("can't be written any more");
+    expect(commit).toHaveBeenCalledTimes(1);
+    commit.mockRestore();
+    expect((await store.read(room, { after: 0, limit: 9 })).messages).toHaveLength(1);
+    await store.close();
+    const [next] = placed(await (await bench.open()).append(room, [draft("b")], KEEP));
+    expect(next!.position.offset).toBe(2);
   });
 
   test("finishes what is under way when it is closed, and takes no more", async () => {

@@ -142,6 +142,10 @@ export class DiskStore implements LocalStore {
     });
   }
 
+  ping(): void {
+    this.#queue.assertUsable();
+  }
+
   size(): StoreSize {
     return this.#database.size();
   }

@@ -84,6 +84,8 @@ export class MemoryStore implements LocalStore {
     return { rooms, more: found.length > limit };
   }
 
+  ping(): void {}
+
   /** Forgets what is over age in every room; rooms in use do it by themselves. */
   sweep(): void {
     const now = this.#now();
