@@ -77,6 +77,14 @@ export function describeLocalStore(
       expect(after.head.epoch).not.toBe(epoch);
     });
 
+    test("never gives a message back that was over age when the age is made longer", async () => {
+      const { store, clock } = await storeAt(0);
+      await store.append(room, [draft("short")], { ...retention, ageMs: 50 });
+      clock.now = 51;
+      await store.append(room, [draft("long")], { ...retention, ageMs: 10_000 });
+      expect((await read(store, { after: 0, limit: 9 })).map(({ id }) => id)).toEqual(["long"]);
+    });
+
     test("keeps the identity of a room that was only asked for, and then lets it go", async () => {
       const { store, clock } = await storeAt(0);
       const { epoch } = (await store.check(room, 0)).head;

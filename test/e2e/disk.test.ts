@@ -71,7 +71,7 @@ describe("a hub with a data folder", () => {
           }
         }
       });
-      await until(() => acknowledged.size >= enough);
+      await until(() => acknowledged.size >= enough, 20_000);
       await hub.end("SIGKILL");
       await Promise.all(publishers);
 
@@ -91,7 +91,7 @@ describe("a hub with a data folder", () => {
       unknown.clear();
     }
     expect(epochs.size).toBe(1);
-  }, 120_000);
+  }, 300_000);
 
   test("is the only one there: a second one ends and names the folder and the process", async () => {
     const hub = await serve();

@@ -6,8 +6,8 @@ import { type Database, LONGEST_NAME_BYTES, type Write } from "./database.ts";
 import { StoreFull } from "./full-disk.ts";
 import { LogWriter } from "./log-writer.ts";
 
-/** One commit has no more, so that working it out does not hold up everything else for long. */
-const MESSAGES_PER_COMMIT = 1_000;
+/** One commit costs no more, in small messages, so that working it out does not hold up everything else for long. */
+const COST_PER_COMMIT = 1_000;
 /** After a commit that found no room, the next one is tried after so long, in ms. */
 const FULL_MS = 250;
 
@@ -22,7 +22,7 @@ export interface CommitQueueOptions {
 
 interface Job {
   readonly room: RoomName;
-  readonly messages: number;
+  readonly cost: number;
   /** Says what to do, and gives what to resolve with once that is committed. */
   readonly plan: (log: LogWriter) => () => void;
   readonly reject: (error: unknown) => void;
@@ -55,7 +55,7 @@ export class CommitQueue {
    *
    * @throws HubError `store_full` if it certainly did not happen
    */
-  add<T>(room: RoomName, work: (log: LogWriter) => T, messages = 1): Promise<T> {
+  add<T>(room: RoomName, work: (log: LogWriter) => T, cost = 1): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.assertUsable();
       assertShort(room);
@@ -63,7 +63,7 @@ export class CommitQueue {
         const result = work(log);
         return () => resolve(result);
       };
-      this.#jobs.push({ room, messages, plan, reject });
+      this.#jobs.push({ room, cost, plan, reject });
       this.#run();
     });
   }
@@ -117,8 +117,8 @@ export class CommitQueue {
   }
 
   #takeJobs(): Job[] {
-    let messages = 0;
-    const end = this.#jobs.findIndex((job) => (messages += job.messages) > MESSAGES_PER_COMMIT);
+    let sum = 0;
+    const end = this.#jobs.findIndex(({ cost }) => (sum += cost) > COST_PER_COMMIT);
     return this.#jobs.splice(0, end < 0 ? this.#jobs.length : Math.max(1, end));
   }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, realpathSync } from "node:fs";
-import { toHubError } from "../../../shared/errors.ts";
+import { HubError, toHubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS } from "../../../shared/limits.ts";
 import { ephemeralTail } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
@@ -21,12 +21,15 @@ import { CommitQueue } from "./commit-queue.ts";
 import { DataFolderError } from "./data-folder-error.ts";
 import { Database, type Durability, type StoreSize } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
+import type { LogWriter } from "./log-writer.ts";
 import { checkOffset, findRoom, presentOf, readPage } from "./log-reader.ts";
 import { decodeRoom, roomKey, roomOfKey, type RoomRecord } from "./records.ts";
 import { Sweep } from "./sweep.ts";
 import { verify } from "./verify.ts";
 
 const SWEEP_MS = 60_000;
+/** So much more text of a message is as much work as another message. */
+const PAGE_BYTES = 4_096;
 
 export interface DiskStoreOptions {
   /** Is made if it is not there; one process at a time may use it. */
@@ -95,7 +98,9 @@ export class DiskStore implements LocalStore {
   }
 
   append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
-    return this.#queue.add(room, (log): readonly Appended[] => log.append(drafts, retention), drafts.length);
+    const pages = drafts.reduce((sum, { head }) => sum + head.length / PAGE_BYTES, 0);
+    const work = (log: LogWriter): readonly Appended[] => log.append(drafts, retention);
+    return this.#queue.add(room, work, drafts.length + pages);
   }
 
   broadcast(room: RoomName, { id, head, except }: EphemeralDraft): void {
@@ -147,6 +152,7 @@ export class DiskStore implements LocalStore {
   }
 
   size(): StoreSize {
+    if (this.#closing !== undefined) throw new HubError("unavailable", "the store has been closed");
     return this.#database.size();
   }
 

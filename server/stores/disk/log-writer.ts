@@ -63,16 +63,15 @@ export class LogWriter {
   }
 
   append(drafts: readonly Draft[], retention: Retention): Appended[] {
+    // By the age that held until now: what a reader has been told is gone must not come back with a longer one.
+    this.#trim();
     const time = presentOf(this.#record, this.#now);
     const forgetAt = time + retention.ageMs + IDENTITY_MS;
     this.#record = { ...this.#record, time, ageMs: retention.ageMs, forgetAt };
     this.#rotateIds(time);
     const results = drafts.map((draft) => this.#place(draft));
     this.#keepFrom(this.#record.top - retention.messages + 1);
-    const persisted = this.#persistedTop;
-    // What this commit adds can't be over age, and is not to be found in the database either.
-    if (this.#record.first <= persisted)
-      this.#keepFrom(firstKept(this.#database, { ...this.#record, top: persisted }, this.#now));
+    this.#trim();
     return results;
   }
 
@@ -159,6 +158,14 @@ export class LogWriter {
     if (elapsed < this.#idempotencyMs) return;
     const generation = this.#record.generation + (elapsed < 2 * this.#idempotencyMs ? 1 : 2);
     this.#record = { ...this.#record, generation, rotatedAt: time };
+  }
+
+  /** Lets go of what is over age. */
+  #trim(): void {
+    const top = this.#persistedTop;
+    // What this commit adds can't be over age, and is not to be found in the database either.
+    if (this.#record.first <= top)
+      this.#keepFrom(firstKept(this.#database, { ...this.#record, top }, this.#now));
   }
 
   #keepFrom(first: number): void {
