@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { parseRoomName } from "../../../shared/room-name.ts";
@@ -40,6 +40,18 @@ describe("a data folder", () => {
       expect(again[1]!.position).toMatchObject({ epoch: first[0]!.position.epoch, offset: 5 });
     },
   );
+
+  test("may change its durability with every start", async () => {
+    for (const [i, durability] of (
+      ["written", "synced", "synced", "written", "written", "synced"] as const
+    ).entries()) {
+      const store = await bench.open({ durability });
+      const [next] = placed(await store.append(room, [draft(`m${i}`)], KEEP));
+      expect(next!.position.offset).toBe(i + 1);
+      expect(existsSync(join(bench.folder, "unsynced"))).toBe(durability === "written");
+      await store.close();
+    }
+  });
 
   test("is refused to a second one, with its path and the process that has it", async () => {
     const store = await bench.open();

@@ -19,7 +19,7 @@ import type { LocalStore } from "../local-broker.ts";
 import { type LocalNode, LocalNodes } from "../local-nodes.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { DataFolderError } from "./data-folder-error.ts";
-import { Database, type Durability, type StoreSize } from "./database.ts";
+import { type Database, type Durability, openDatabase, type StoreSize } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { checkOffset, findRoom, presentOf, readPage } from "./log-reader.ts";
@@ -79,7 +79,7 @@ export class DiskStore implements LocalStore {
     const { folder, lock } = await reach(options.folder);
     let database: Database | undefined;
     try {
-      database = new Database(folder, durability);
+      database = await openDatabase(folder, durability);
       verify(database);
       return new DiskStore({ database, lock, idempotencyMs, now, onError });
     } catch (error) {
