@@ -68,10 +68,6 @@ async function run(config: Config): Promise<void> {
     await hub.close();
     throw error;
   }
-  console.log(`roomcast listens on ${url}`);
-  console.log(whereTheLogIs(config, hub));
-  if (config.open) console.log("WARNING: it is open: everyone who reaches this address may read and write");
-
   let stoppingSince: number | undefined;
   const stop = (): void => {
     if (stoppingSince !== undefined) return;
@@ -92,6 +88,11 @@ async function run(config: Config): Promise<void> {
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   if (NPM_COMMANDS.has(process.env["npm_lifecycle_event"] ?? "")) onParentsEnd(stop);
+
+  // Last: whoever has read it may send a signal.
+  console.log(`roomcast listens on ${url}`);
+  console.log(whereTheLogIs(config, hub));
+  if (config.open) console.log("WARNING: it is open: everyone who reaches this address may read and write");
 }
 
 function whereTheLogIs({ redisUrl, data, durability }: Config, hub: RoomcastHub): string {
