@@ -66,6 +66,8 @@ export class MemoryLog {
     retention: Retention,
     now: number,
   ): { results: Appended[]; stored: StoredMessage[] } {
+    // By the age that held until now: what a reader has been told is gone must not come back with a longer one.
+    this.trim(now);
     this.#time = this.present(now);
     this.#ageMs = retention.ageMs;
     this.#forgetAt = this.#time + retention.ageMs + IDENTITY_MS;
