@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { MemoryBroker } from "../../server/stores/memory/memory-broker.ts";
+import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { RedisBroker } from "../../server/stores/redis/redis-broker.ts";
+import { DataFolders } from "../support/data-folders.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { RoomModel, type Item, type Step, type StepStart } from "../support/room-model.ts";
 import { RoomStage, type OpenBrokers } from "../support/room-stage.ts";
@@ -18,6 +19,8 @@ beforeAll(async () => {
   redis = await RedisServer.start();
 });
 afterAll(() => redis.stop());
+const folders = new DataFolders();
+afterEach(() => folders.remove());
 
 const node = fc.constantFrom(0 as const, 1 as const);
 const client = fc.nat({ max: CLIENTS - 1 });
@@ -97,7 +100,17 @@ async function perform(taken: Step, stage: RoomStage, model: RoomModel): Promise
 
 const memory = (): OpenBrokers => {
   const store = new MemoryStore();
-  return async () => [new MemoryBroker(store), new MemoryBroker(store)];
+  return async () => [new LocalBroker(store), new LocalBroker(store)];
+};
+const onDisk = (): OpenBrokers => {
+  const folder = folders.make();
+  let before: { close(): Promise<void> } | undefined;
+  return async () => {
+    await before?.close();
+    const store = await folders.open({ folder });
+    before = store;
+    return [new LocalBroker(store), new LocalBroker(store)];
+  };
 };
 const onRedis = (): OpenBrokers => async () => [
   new RedisBroker({ url: redis.url }),
@@ -106,6 +119,7 @@ const onRedis = (): OpenBrokers => async () => [
 
 test.each([
   ["memory", memory, 400],
+  ["disk", onDisk, 60],
   ["Redis", onRedis, 60],
 ] as const)(
   "a room over %s does what the model of a room does, whatever is done to it",
