@@ -111,6 +111,11 @@ export interface Broker {
   read(room: RoomName, query: HistoryQuery): Promise<HistoryPage>;
   /** Reads the ends of many logs in one round; makes the epoch of a room that has none yet. */
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]>;
+  /**
+   * Gives a room's log another epoch if it still has this one, so that of several nodes one does; what is kept goes on
+   * under the new epoch. Resolves with the ends as they are then, whoever renewed it.
+   */
+  renewEpoch(room: RoomName, epoch: string): Promise<LogEnds>;
   /** Forgets the messages; epoch and offset go on. */
   clear(room: RoomName): Promise<void>;
   /** Rooms that have had a message, in the order of their names. */

@@ -183,6 +183,7 @@ export function describeReading(makeNodes: MakeNodes): void {
       closing.a.read(room, { after: 0, limit: 1 }),
       closing.a.check([{ room, offset: 0 }]),
       closing.a.rooms({ prefix: "", limit: 1 }),
+      closing.a.renewEpoch(room, "e"),
       closing.a.clear(room),
       closing.a.broadcast(room, draft(room, 1)),
       closing.a.subscribe(room),

@@ -10,6 +10,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -72,6 +73,11 @@ export class MemoryBroker implements Broker {
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.#assertOpen();
     return queries.map(({ room, offset }) => this.#store.check(room, offset));
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    this.#assertOpen();
+    return this.#store.renewEpoch(room, epoch);
   }
 
   async clear(room: RoomName): Promise<void> {

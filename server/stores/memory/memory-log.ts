@@ -23,7 +23,7 @@ interface Remembered {
 
 /** Holds one room's log in this process. Every method takes the present, in Unix milliseconds. */
 export class MemoryLog {
-  readonly epoch: string = newEpoch();
+  #epoch = newEpoch();
   readonly #room: RoomName;
   readonly #idempotencyMs: number;
   /** Offsets have no holes from `#first` to `#top`, so an offset is an index. */
@@ -93,6 +93,16 @@ export class MemoryLog {
     return { ...this.#ends(), idAt: offset === this.#top ? this.#topId : this.#messages.get(offset)?.id };
   }
 
+  /** Goes on under another epoch if this is the present one; what is kept shows it from now on. */
+  renewEpoch(epoch: string, now: number): LogEnds {
+    this.trim(now);
+    if (epoch === this.#epoch) {
+      this.#epoch = newEpoch();
+      for (const [offset, message] of this.#messages) this.#messages.set(offset, this.#renewed(message));
+    }
+    return this.#ends();
+  }
+
   clear(): void {
     this.#trimTo(this.#top + 1);
   }
@@ -107,7 +117,7 @@ export class MemoryLog {
   }
 
   #ends(): LogEnds {
-    return { head: { epoch: this.epoch, offset: this.#top, id: this.#topId }, firstOffset: this.#first };
+    return { head: { epoch: this.#epoch, offset: this.#top, id: this.#topId }, firstOffset: this.#first };
   }
 
   #place(draft: Draft, stored: StoredMessage[]): Appended {
@@ -117,10 +127,10 @@ export class MemoryLog {
     if (known !== undefined) {
       if (known.digest !== digest)
         return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
-      const position = { epoch: this.epoch, offset: known.offset, id };
+      const position = { epoch: this.#epoch, offset: known.offset, id };
       return { ok: true, position, time: known.time, duplicate: true };
     }
-    const position = { epoch: this.epoch, offset: this.#top + 1, id };
+    const position = { epoch: this.#epoch, offset: this.#top + 1, id };
     const place = { ...position, time: this.#time };
     const message = { room: this.#room, ...place, packet: head + packetTail(place) };
     this.#messages.set(place.offset, message);
@@ -129,6 +139,12 @@ export class MemoryLog {
     if (keyed) this.#ids.set(id, { offset: place.offset, time: place.time, digest });
     stored.push(message);
     return { ok: true, position, time: place.time, duplicate: false };
+  }
+
+  #renewed(message: StoredMessage): StoredMessage {
+    const head = message.packet.slice(0, -packetTail(message).length);
+    const renewed = { ...message, epoch: this.#epoch };
+    return { ...renewed, packet: head + packetTail(renewed) };
   }
 
   #trimTo(first: number): void {

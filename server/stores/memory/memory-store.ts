@@ -9,6 +9,7 @@ import type {
   EphemeralMessage,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -79,6 +80,10 @@ export class MemoryStore {
 
   check(room: RoomName, offset: number): CheckResult {
     return this.#log(room).check(offset, this.#now());
+  }
+
+  renewEpoch(room: RoomName, epoch: string): LogEnds {
+    return this.#log(room).renewEpoch(epoch, this.#now());
   }
 
   clear(room: RoomName): void {

@@ -11,6 +11,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -107,6 +108,10 @@ export class RedisBroker implements Broker {
 
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     return this.#log.check(queries);
+  }
+
+  renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    return this.#log.renewEpoch(room, epoch);
   }
 
   clear(room: RoomName): Promise<void> {

@@ -42,6 +42,9 @@ type ReadReply = readonly [
   page: readonly Entry[],
 ];
 
+type Page = readonly [mode: "after" | "before" | "younger", value: number, limit: number];
+const ENDS_ALONE: Page = ["after", 0, 0];
+
 /** Checks that are under way at once; more wait for these. */
 const CHECKS_AT_ONCE = 1_000;
 
@@ -107,12 +110,16 @@ export class RedisLog {
       const some = queries
         .slice(i, i + CHECKS_AT_ONCE)
         .map(async ({ room, offset }): Promise<CheckResult> => {
-          const reply = await this.#read(room, offset, ["after", 0, 0]);
+          const reply = await this.#read(room, offset, ENDS_ALONE);
           return { ...endsOf(reply), idAt: reply[4] ?? undefined };
         });
       results.push(...(await Promise.all(some)));
     }
     return results;
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    return endsOf(await this.#read(room, 0, ENDS_ALONE, epoch));
   }
 
   async clear(room: RoomName): Promise<void> {
@@ -147,8 +154,8 @@ export class RedisLog {
     await this.connection.close();
   }
 
-  async #read(room: RoomName, offset: number, page: readonly [string, number, number]): Promise<ReadReply> {
-    const args = [newEpoch(), String(EMPTY_IDENTITY_MS), String(offset), ...page.map(String)];
+  async #read(room: RoomName, offset: number, page: Page, replaced = ""): Promise<ReadReply> {
+    const args = [newEpoch(), String(EMPTY_IDENTITY_MS), String(offset), ...page.map(String), replaced];
     return (await this.#script("read", room, args)) as ReadReply;
   }
 
