@@ -129,6 +129,8 @@ export interface Broker {
 export interface BrokerHandler {
   onMessage(message: StoredMessage): void;
   onEphemeral(message: EphemeralMessage): void;
+  /** The store can't be heard until it is told of the interruption: what is known of it may be out of date. */
+  onAway(): void;
   /** Messages may have passed unseen: every held room must be compared with its log. */
   onInterruption(): void;
 }

@@ -70,6 +70,7 @@ export class Hub {
     await this.#context.broker.start({
       onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
       onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
+      onAway: () => this.#rooms.forEach(({ room }) => room.log.doubt()),
       onInterruption: () => this.#rooms.forEach(({ room }) => void room.compare()),
     });
     this.#watch.start();

@@ -47,7 +47,8 @@ export class LocalRoom {
     this.name = name;
     this.#context = context;
     const { broker, pageLimit, messages } = context;
-    this.log = new RoomLog({ broker, room: name, pageLimit, messages, heard: () => this.#last });
+    const [heard, compare] = [() => this.#last, () => this.compare()];
+    this.log = new RoomLog({ broker, room: name, pageLimit, messages, heard, compare });
   }
 
   /** The newest message that the live members have. */
@@ -97,6 +98,7 @@ export class LocalRoom {
    */
   compare(): Promise<void> {
     this.#stale = true;
+    this.log.doubt();
     // In this very turn: a message that is taken after this call could hide what came before it.
     if (!this.#closed) this.#held ??= new Held();
     this.#comparing ??= this.#compare();

@@ -18,9 +18,9 @@ beforeEach(async () => {
   core = await begin();
 });
 afterEach(async () => {
-  for (const { failures, close } of cores.splice(0)) {
-    expect(failures).toEqual([]);
-    await close();
+  for (const ended of cores.splice(0)) {
+    expect(ended.failures).toEqual([]);
+    await ended.close();
   }
 });
 
@@ -89,13 +89,13 @@ describe("a log that went back and kept its epoch", () => {
     const nodes = await Promise.all([begin({ store }), begin({ store }), begin({ store })]);
     const readers = nodes.map((node) => node.reader());
     await Promise.all(nodes.map((node, i) => node.join(readers[i]!)));
-    await nodes[0]!.publish(5);
-    await hearLost(3, nodes[0]!, nodes[1]!);
+    await nodes[0].publish(5);
+    await hearLost(3, nodes[0], nodes[1]);
     // The third one has not heard what is lost: its members miss nothing, but their positions are of another epoch.
     for (const { broker } of nodes) broker.interrupt();
-    await nodes[2]!.publish(3);
+    await nodes[2].publish(3);
     await until(() => readers.every(({ log }) => log.at(-1) === 8), 3_000);
-    const { epoch } = await headOf(nodes[0]!);
+    const { epoch } = await headOf(nodes[0]);
     for (const reader of readers) {
       expect(reader.gaps).toEqual([
         { room: ROOM, epoch, from: 1, to: expect.any(Number), reason: "rolled_back" },

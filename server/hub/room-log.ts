@@ -1,3 +1,4 @@
+import { HubError } from "../../shared/errors.ts";
 import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type { Broker, CheckResult, HistoryPage, LogEnds, StoredMessage } from "./broker.ts";
@@ -8,6 +9,8 @@ import { recover } from "./recovery.ts";
 
 /** For so long the log's ends are taken to be what they were, in ms: a thousand readers who come back are one question. */
 const FRESH_MS = 1_000;
+/** How often a question is asked anew because the log is another one than was heard. */
+const MAX_CHANGES = 10;
 
 export interface RoomLogContext {
   readonly broker: Broker;
@@ -17,6 +20,8 @@ export interface RoomLogContext {
   readonly messages: number;
   /** The newest message that this node has heard. */
   readonly heard: () => Position;
+  /** Lets the node find out why the log is not the one that it has heard. */
+  readonly compare: () => Promise<void>;
 }
 
 /** What this node knows of one room's log, and how it asks for the rest: once for all who want to know. */
@@ -28,6 +33,7 @@ export class RoomLog {
   readonly #young = new Map<number, Promise<HistoryPage>>();
   #ends: LogEnds | undefined;
   #endsAt = Number.NEGATIVE_INFINITY;
+  #doubtedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: RoomLogContext) {
     this.#context = context;
@@ -43,6 +49,11 @@ export class RoomLog {
     this.#pages.trim(ends.firstOffset);
   }
 
+  /** What is known may be out of date: it is asked for anew before anyone relies on it. */
+  doubt(): void {
+    this.#doubtedAt = performance.now();
+  }
+
   /** Forgets all of it: the log has changed, or its messages were removed. */
   forget(): void {
     this.tail.clear();
@@ -53,9 +64,8 @@ export class RoomLog {
 
   /** The log's ends, as they were a second ago at most; the head is no older than what this node has heard. */
   async ends(): Promise<LogEnds> {
-    const known = this.#ends;
-    const fresh = performance.now() - this.#endsAt < FRESH_MS;
-    const { head, firstOffset } = known !== undefined && fresh ? known : await this.check(0);
+    const isFresh = this.#endsAt > this.#doubtedAt && performance.now() - this.#endsAt < FRESH_MS;
+    const { head, firstOffset } = isFresh ? this.#ends! : await this.check(0);
     const heard = this.#context.heard();
     if (heard.epoch !== head.epoch || heard.offset <= head.offset || heard.id === "")
       return { head, firstOffset };
@@ -63,12 +73,23 @@ export class RoomLog {
     return { head: heard, firstOffset: Math.max(firstOffset, heard.offset - this.#context.messages + 1) };
   }
 
-  /** What the log says of an offset, asked after this call. */
+  /**
+   * What the log says of an offset, asked after this call, and after the node has found out where it stands itself.
+   *
+   * @throws HubError `unavailable`
+   */
   async check(offset: number): Promise<CheckResult> {
-    const askedAt = performance.now();
-    const result = await this.#questions.check(offset);
-    this.learn(result, askedAt);
-    return result;
+    for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
+      const askedAt = performance.now();
+      const heard = this.#context.heard();
+      const result = await this.#questions.check(offset);
+      if (result.head.epoch === heard.epoch && result.head.offset >= heard.offset) {
+        this.learn(result, askedAt);
+        return result;
+      }
+      await this.#context.compare();
+    }
+    throw new HubError("unavailable", "the room's log keeps changing");
   }
 
   /** What the log says of a position. What speaks for it may be a second old; what speaks against it is asked anew. */

@@ -26,6 +26,7 @@ export interface Client {
     listener: (message: Buffer, channel: Buffer) => void,
     asBuffers: true,
   ): Promise<void>;
+  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
   on(event: "error" | "ready", listener: (error: unknown) => void): unknown;
   ref(): void;
@@ -44,6 +45,8 @@ export interface ConnectionOptions {
   readonly keepsProcess?: boolean;
   /** Is called each time that commands can be sent (again): after connecting, and after Redis hung. */
   readonly onUsable?: (news: { connected: boolean }) => void;
+  /** Is called when the connection is lost, and may be called again until there is another one. */
+  readonly onLost?: () => void;
   /** Gets what goes wrong outside of any command. */
   readonly onError?: (error: unknown) => void;
 }
@@ -58,6 +61,7 @@ export class Connection {
   #opening: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #pending = 0;
+  #generation = 0;
   #hanging = false;
   #pinging = false;
   #closed = false;
@@ -69,6 +73,16 @@ export class Connection {
   /** Redis is connected and answers. */
   get usable(): boolean {
     return this.#client?.isReady === true && !this.#hanging;
+  }
+
+  /** What Redis was connected to say again after a lost connection has been said: nothing is missing from now on. */
+  get ready(): boolean {
+    return this.#client?.isReady === true;
+  }
+
+  /** Counts the connections that there have been. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /**
@@ -106,6 +120,11 @@ export class Connection {
     return this.#ask(client, ask);
   }
 
+  /** Ends the connection there is; the client makes another one by itself. */
+  async replace(): Promise<void> {
+    await this.watch((client) => client.sendCommand(["QUIT"]));
+  }
+
   /** Lets the commands under way end, for half a second at most, and disconnects. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -116,7 +135,7 @@ export class Connection {
   }
 
   async #open(): Promise<void> {
-    const { url, limits, subscribes = false, keepsProcess = true, onError } = this.#options;
+    const { url, limits, subscribes = false, keepsProcess = true, onLost, onError } = this.#options;
     let connected = false;
     try {
       const client: Client = createClient({
@@ -135,7 +154,11 @@ export class Connection {
         maintNotifications: "disabled",
       });
       this.#client = client;
-      client.on("error", (error: unknown) => connected && onError?.(error));
+      client.on("error", (error: unknown) => {
+        if (!connected) return;
+        onLost?.();
+        onError?.(error);
+      });
       client.on("ready", () => this.#ready(connected));
       if (!keepsProcess) client.unref();
       const ms = Math.max(limits.redisConnectMs, limits.redisCommandMs);
@@ -180,6 +203,7 @@ export class Connection {
   }
 
   #ready(greeted: boolean): void {
+    this.#generation += 1;
     this.#hanging = false;
     if (greeted) this.#options.onUsable?.({ connected: true });
   }
