@@ -9,6 +9,11 @@ export interface Draft {
    * The sender may send this id again, so the log remembers it. An id that nobody else knows yet needs no memory.
    */
   readonly keyed: boolean;
+  /**
+   * Only if the message may be stored already: how long ago it was sent first, in ms of a clock that never jumps. Then it
+   * is looked for among what the log has stored since, whether its id is remembered or not.
+   */
+  readonly sentAgoMs?: number;
   /** The packet up to what only the log knows (see `shared/packet.ts`). */
   readonly head: string;
 }
@@ -100,6 +105,7 @@ export interface Broker {
   /**
    * Gives each draft the next offset, stores it and sends it out, in one atomic step per room. A keyed id that was
    * seen within the idempotency window gives its first position and `duplicate: true`; with other content, `id_reused`.
+   * So does a draft that was sent before and is found; where the log is too short to tell, it is `unavailable`.
    */
   append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]>;
   /** Sends to the members who are there now: no place, no memory, at most once. */

@@ -5,6 +5,7 @@ import { describeKeeping } from "./broker-keeping.ts";
 import type { MakeNodes } from "./broker-nodes.ts";
 import { describeReading } from "./broker-reading.ts";
 import { describeRenewing } from "./broker-renewing.ts";
+import { describeRetrying } from "./broker-retrying.ts";
 
 /** What every broker promises, run on two nodes that share one store. */
 export function describeBroker(name: string, makeNodes: MakeNodes): void {
@@ -14,5 +15,6 @@ export function describeBroker(name: string, makeNodes: MakeNodes): void {
     describeKeeping(makeNodes);
     describeReading(makeNodes);
     describeRenewing(makeNodes);
+    describeRetrying(makeNodes);
   });
 }

@@ -14,6 +14,10 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { untold } from "../untold.ts";
+
+/** Clocks of a sender and a store may go at different rates while a message is being retried. */
+const SENT_MARGIN_MS = 1_000;
 
 interface Remembered {
   readonly offset: number;
@@ -32,6 +36,8 @@ export class MemoryLog {
   #top = 0;
   #topId = "";
   #time = 0;
+  /** Until when something may have been stored that is no longer kept. */
+  #appendedAt = 0;
   #ageMs = 0;
   #forgetAt: number;
   /** Two generations: what is forgotten is at least one window old, and a room never remembers more than two. */
@@ -72,6 +78,7 @@ export class MemoryLog {
     this.#rotateIds(this.#time);
     const stored: StoredMessage[] = [];
     const results = drafts.map((draft) => this.#place(draft, stored));
+    this.#appendedAt = this.#time;
     this.#trimTo(this.#top - retention.messages + 1);
     this.trim(now);
     return { results, stored };
@@ -125,10 +132,14 @@ export class MemoryLog {
     const digest = keyed ? createHash("sha1").update(contentOf(head)).digest("base64") : "";
     const known = keyed ? (this.#ids.get(id) ?? this.#idsBefore.get(id)) : undefined;
     if (known !== undefined) {
-      if (known.digest !== digest)
-        return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+      if (known.digest !== digest) return { ok: false, error: reused(id) };
       const position = { epoch: this.#epoch, offset: known.offset, id };
       return { ok: true, position, time: known.time, duplicate: true };
+    }
+    if (draft.sentAgoMs !== undefined) {
+      const found = this.#lookBack(id, this.#time - draft.sentAgoMs - SENT_MARGIN_MS);
+      if (found === "unknown") return { ok: false, error: untold(id) };
+      if (found !== undefined) return this.#sentBefore(draft, found, digest);
     }
     const position = { epoch: this.#epoch, offset: this.#top + 1, id };
     const place = { ...position, time: this.#time };
@@ -139,6 +150,23 @@ export class MemoryLog {
     if (keyed) this.#ids.set(id, { offset: place.offset, time: place.time, digest });
     stored.push(message);
     return { ok: true, position, time: place.time, duplicate: false };
+  }
+
+  /** Looks for an id among what was stored since a time. */
+  #lookBack(id: string, since: number): StoredMessage | "unknown" | undefined {
+    for (let offset = this.#top; offset >= this.#first; offset -= 1) {
+      const message = this.#messages.get(offset)!;
+      if (message.id === id) return message;
+      if (message.time < since) return undefined;
+    }
+    return this.#first === 1 || this.#appendedAt < since ? undefined : "unknown";
+  }
+
+  #sentBefore({ keyed, id, head }: Draft, found: StoredMessage, digest: string): Appended {
+    const { epoch, offset, time, packet } = found;
+    if (contentOf(packet) !== contentOf(head)) return { ok: false, error: reused(id) };
+    if (keyed) this.#ids.set(id, { offset, time, digest });
+    return { ok: true, position: { epoch, offset, id }, time, duplicate: true };
   }
 
   #renewed(message: StoredMessage): StoredMessage {
@@ -185,4 +213,8 @@ export class MemoryLog {
     }
     return low;
   }
+}
+
+function reused(id: string): HubError {
+  return new HubError("id_reused", `the id ${id} belongs to another message`);
 }

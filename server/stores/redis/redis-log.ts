@@ -18,6 +18,7 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { untold } from "../untold.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
 import { RoomIndex } from "./room-index.ts";
@@ -44,6 +45,9 @@ type ReadReply = readonly [
 
 type Page = readonly [mode: "after" | "before" | "younger", value: number, limit: number];
 const ENDS_ALONE: Page = ["after", 0, 0];
+
+/** By so much the clocks of sender and Redis may go at different rates while a message is being retried. */
+const SENT_MARGIN_MS = 1_000;
 
 /** Checks that are under way at once; more wait for these. */
 const CHECKS_AT_ONCE = 1_000;
@@ -76,6 +80,7 @@ export class RedisLog {
 
   async append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
     if (drafts.length === 0) return [];
+    const since = await this.#sentSince(drafts);
     const epoch = newEpoch();
     const reply = (await this.#script("append", room, [
       epoch,
@@ -86,10 +91,21 @@ export class RedisLog {
       String(this.#limits.idempotencyMs),
       wireStart(room),
       WIRE_END,
-      ...drafts.flatMap(({ id, keyed, head }) => [id, keyed ? "1" : "0", head]),
+      String(since),
+      ...drafts.flatMap((draft) => [draft.id, kindOf(draft), draft.head]),
     ])) as [string, ...number[]];
     this.#index.add(room, reply[0] === epoch);
     return drafts.map(({ id }, i) => appended(id, reply, 3 * i + 1));
+  }
+
+  /** The time by Redis's clock since which any of these may have been stored, as long as it takes until they are. */
+  async #sentSince(drafts: readonly Draft[]): Promise<number> {
+    const agoMs = Math.max(...drafts.map(({ sentAgoMs }) => sentAgoMs ?? -1));
+    if (agoMs < 0) return 0;
+    const asked = performance.now();
+    const [seconds, micros] = (await this.connection.run(["TIME"])) as [string, string];
+    const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    return Math.floor(now - (performance.now() - asked) - agoMs - SENT_MARGIN_MS);
   }
 
   async broadcast(room: RoomName, { id, head, except }: EphemeralDraft): Promise<void> {
@@ -173,7 +189,12 @@ function appended(id: string, reply: readonly [string, ...number[]], at: number)
   ];
   if (outcome === 3)
     return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+  if (outcome === 4) return { ok: false, error: untold(id) };
   return { ok: true, position: { epoch, offset, id }, time, duplicate: outcome === 2 };
+}
+
+function kindOf({ keyed, sentAgoMs }: Draft): string {
+  return String((keyed ? 1 : 0) + (sentAgoMs === undefined ? 0 : 2));
 }
 
 function endsOf([epoch, offset, id, firstOffset]: ReadReply): LogEnds {
