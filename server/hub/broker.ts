@@ -115,6 +115,8 @@ export interface Broker {
   /** Never rejects: a node that can't reach its store receives nothing anyway. */
   unsubscribe(room: RoomName): Promise<void>;
   read(room: RoomName, query: HistoryQuery): Promise<HistoryPage>;
+  /** The newest messages of many logs in one round, as cheap as can be; undefined for a room that has no log. */
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]>;
   /** Reads the ends of many logs in one round; makes the epoch of a room that has none yet. */
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]>;
   /**

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { range, startCore, type Core } from "../../test/support/core.ts";
 import { until } from "../../test/support/wait.ts";
-import { parseRoomName } from "../../shared/room-name.ts";
+import { parseRoomName, type RoomName } from "../../shared/room-name.ts";
 import { HubError } from "../../shared/errors.ts";
 import type { Broker, CheckQuery } from "./broker.ts";
 import { HeadWatch } from "./head-watch.ts";
@@ -42,34 +42,42 @@ describe("the watch over heads", () => {
       return [];
     };
     core.broker.gate = async (method) => {
-      if (method !== "check" || late.length > 0) return;
+      if (method !== "heads" || late.length > 0) return;
       await core.publish(1);
       setTimeout(() => late.forEach((come) => come()), 20);
     };
     await until(() => reader.offsets.length === 2, 5_000);
-    await until(() => core.broker.asked.check >= 2, 5_000);
+    await until(() => core.broker.asked.heads >= 2, 5_000);
     expect(reader.offsets).toEqual([1, 2]);
     expect(core.backfilled).toEqual([]);
   });
 
   it("asks in one round for all rooms that nothing has proven for a while, and for no other", async () => {
-    const asked: (readonly CheckQuery[])[] = [];
-    const check = async (queries: readonly CheckQuery[]) => {
-      asked.push(queries);
-      if (asked.length === 1) throw new HubError("unavailable", "the store is away");
-      return [];
+    const asked: (readonly RoomName[])[] = [];
+    const checked: (readonly CheckQuery[])[] = [];
+    const broker = {
+      heads: async (names: readonly RoomName[]) => {
+        asked.push(names);
+        if (asked.length === 1) throw new HubError("unavailable", "the store is away");
+        return names.map((_, i) => (i === 0 ? undefined : { epoch: "e", offset: 2 * (i + 1), id: "x" }));
+      },
+      check: async (queries: readonly CheckQuery[]) => {
+        checked.push(queries);
+        return [];
+      },
     };
     const rooms = range(1, 20).map((i) => ({
       name: parseRoomName(`chat:${i}`),
       last: { epoch: "e", offset: i, id: "x" },
       unprovenMs: () => (i % 2 === 0 ? 3_501 : 2_499),
+      prove: () => {},
       judge: () => {},
     }));
-    const watch = new HeadWatch({ check } as unknown as Broker, { failure() {} } as never, () => rooms);
+    const watch = new HeadWatch(broker as unknown as Broker, { failure() {} } as never, () => rooms);
     end = () => watch.stop();
     watch.start();
-    await until(() => asked.length === 2, 5_000);
-    for (const queries of asked)
-      expect(queries.map(({ offset }) => offset)).toEqual(range(1, 10).map((i) => 2 * i));
+    await until(() => checked.length === 1, 5_000);
+    for (const names of asked) expect(names).toEqual(range(1, 10).map((i) => `chat:${2 * i}`));
+    expect(checked).toEqual([[{ room: "chat:2", offset: 2 }]]);
   });
 });

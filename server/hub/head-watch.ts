@@ -9,6 +9,7 @@ export interface WatchedRoom {
   readonly name: RoomName;
   readonly last: Position;
   unprovenMs(now: number): number;
+  prove(askedAt: number): void;
   judge(since: Position, log: CheckResult, askedAt: number): void;
 }
 
@@ -60,16 +61,35 @@ export class HeadWatch {
   }
 
   async #compare(): Promise<void> {
-    const askedAt = performance.now();
-    const due: { readonly room: WatchedRoom; readonly since: Position }[] = [];
+    let askedAt = performance.now();
+    const due: Due[] = [];
     for (const room of this.#rooms())
       if (room.unprovenMs(askedAt) > between(UNPROVEN_MS)) due.push({ room, since: room.last });
     if (due.length === 0) return;
+    const heads = await this.#broker.heads(due.map(({ room }) => room.name));
+    const different = due.filter(({ room, since }, i) => {
+      const isSame = isSamePlace(since, heads[i]);
+      if (isSame) room.prove(askedAt);
+      return !isSame;
+    });
+    if (different.length === 0) return;
+    // Asked with the place of then: a room that has gone on meanwhile is proven by that.
+    askedAt = performance.now();
     const logs = await this.#broker.check(
-      due.map(({ room, since }) => ({ room: room.name, offset: since.offset })),
+      different.map(({ room, since }) => ({ room: room.name, offset: since.offset })),
     );
-    due.forEach(({ room, since }, i) => room.judge(since, logs[i]!, askedAt));
+    different.forEach(({ room, since }, i) => room.judge(since, logs[i]!, askedAt));
   }
+}
+
+interface Due {
+  readonly room: WatchedRoom;
+  /** Where it stood when the log was asked. */
+  readonly since: Position;
+}
+
+function isSamePlace(a: Position, b: Position | undefined): boolean {
+  return a.epoch === b?.epoch && a.offset === b.offset && a.id === b.id;
 }
 
 function between({ least, most }: { readonly least: number; readonly most: number }): number {

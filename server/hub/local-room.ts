@@ -105,6 +105,12 @@ export class LocalRoom {
     return this.#comparing;
   }
 
+  /** The log's head is where this room stood when it was asked. */
+  prove(askedAt: number): void {
+    this.#awaited = 0;
+    this.#provenAt = Math.max(this.#provenAt, askedAt);
+  }
+
   /**
    * Takes the log's answer about the place at which this room stood when it was asked. What the log has more may be on
    * its way; only if it has not come by the next answer, or something else is wrong, the room compares itself.
@@ -116,10 +122,8 @@ export class LocalRoom {
     const mayBeOnItsWay = verdict.recovered || verdict.reason === "trimmed";
     if (!mayBeOnItsWay || this.#last.epoch !== head.epoch) return void this.compare();
     if (verdict.recovered) this.log.learn(log, askedAt);
-    if (head.offset <= this.#last.offset) {
-      this.#awaited = 0;
-      this.#provenAt = Math.max(this.#provenAt, askedAt);
-    } else if (this.#awaited > this.#last.offset) void this.compare();
+    if (head.offset <= this.#last.offset) this.prove(askedAt);
+    else if (this.#awaited > this.#last.offset) void this.compare();
     else this.#awaited = head.offset;
   }
 

@@ -60,7 +60,7 @@ async function within(ms: number, ended: Promise<unknown[]>): Promise<unknown> {
 }
 
 describe("a publisher straight to Redis", () => {
-  async function publisher(port: number): Promise<Publisher> {
+  async function publisherTo(port: number): Promise<Publisher> {
     const made = createPublisher({ redisUrl: `redis://127.0.0.1:${port}`, onNotice: () => {} });
     bench.onEnd(() => made.close());
     return made;
@@ -71,7 +71,7 @@ describe("a publisher straight to Redis", () => {
     const roomOptions = { "chat:*": { messages: 100, ageMs: 1e6 }, "user:*": { messages: 99, ageMs: 1e6 } };
     await bench.node(redis, { roomOptions });
     await until(() => redis.command("GET", "roomcast:options"));
-    const { emit } = await publisher(redis.port);
+    const { emit } = await publisherTo(redis.port);
     for (const i of range(1, 5)) await emit("chat:a", "message", i);
     expect(await redis.command("EXISTS", "roomcast:ids:{chat:a}")).toBe(0);
     await emit("chat:a", "message", 6, { id: "mine" });
@@ -84,7 +84,7 @@ describe("a publisher straight to Redis", () => {
     const redis = await bench.redis();
     const proxy = await FaultProxy.start(redis.port);
     bench.onEnd(() => proxy.close());
-    const { emit } = await publisher(proxy.port);
+    const { emit } = await publisherTo(proxy.port);
     for (const i of range(1, 5)) {
       await emit("chat:a", "message", "before");
       await proxy.set("lose");

@@ -1,3 +1,4 @@
+import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,
@@ -23,9 +24,10 @@ export class FaultyBroker implements Broker {
   /** What the node gets for one message; undefined is the message itself. */
   pass: ((message: StoredMessage) => readonly StoredMessage[]) | undefined;
   /** Runs before each read or check; rejects or waits at will. */
-  gate: ((method: "read" | "check" | "subscribe" | "renewEpoch") => Promise<void> | void) | undefined;
+  gate:
+    ((method: "read" | "heads" | "check" | "subscribe" | "renewEpoch") => Promise<void> | void) | undefined;
   /** How often the log was asked. */
-  readonly asked = { read: 0, check: 0, subscribe: 0, unsubscribe: 0, renewEpoch: 0 };
+  readonly asked = { read: 0, heads: 0, check: 0, subscribe: 0, unsubscribe: 0, renewEpoch: 0 };
 
   constructor(inner: Broker) {
     this.#inner = inner;
@@ -79,6 +81,12 @@ export class FaultyBroker implements Broker {
     this.asked.read += 1;
     await this.gate?.("read");
     return this.#inner.read(room, query);
+  }
+
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    this.asked.heads += 1;
+    await this.gate?.("heads");
+    return this.#inner.heads(rooms);
   }
 
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {

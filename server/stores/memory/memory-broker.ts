@@ -1,4 +1,5 @@
 import { HubError } from "../../../shared/errors.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type {
   Appended,
@@ -68,6 +69,11 @@ export class MemoryBroker implements Broker {
   async read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
     this.#assertOpen();
     return this.#store.read(room, query);
+  }
+
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    this.#assertOpen();
+    return rooms.map((room) => this.#store.head(room));
   }
 
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {

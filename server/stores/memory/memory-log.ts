@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { HubError } from "../../../shared/errors.ts";
 import { contentOf, packetTail } from "../../../shared/packet.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type {
@@ -50,6 +51,10 @@ export class MemoryLog {
     this.#idempotencyMs = idempotencyMs;
     this.#rotatedAt = now;
     this.#forgetAt = now + EMPTY_IDENTITY_MS;
+  }
+
+  get head(): Position {
+    return { epoch: this.#epoch, offset: this.#top, id: this.#topId };
   }
 
   get top(): number {
@@ -124,7 +129,7 @@ export class MemoryLog {
   }
 
   #ends(): LogEnds {
-    return { head: { epoch: this.#epoch, offset: this.#top, id: this.#topId }, firstOffset: this.#first };
+    return { head: this.head, firstOffset: this.#first };
   }
 
   #place(draft: Draft, stored: StoredMessage[]): Appended {

@@ -100,17 +100,14 @@ export class Connection {
 
   /** Sends a command and gives its reply. */
   async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
-    if (this.#closed) throw unavailable("the connection to Redis has been closed");
-    if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
-    try {
-      return await within(
-        this.watch((client) => client.sendCommand(args)),
-        ms,
-        () => unavailable(`Redis did not answer within ${ms} ms`),
-      );
-    } catch (error) {
-      throw storeError(error);
-    }
+    return this.#answer((client) => client.sendCommand(args), ms);
+  }
+
+  /** Sends many commands at once and gives their replies, or the first failure; cheaper than one by one. */
+  async runAll(commands: readonly (readonly Argument[])[]): Promise<readonly unknown[]> {
+    const ask = (client: Client): Promise<unknown[]> =>
+      Promise.all(commands.map((args) => client.sendCommand(args)));
+    return this.#answer(ask, this.#options.limits.redisCommandMs);
   }
 
   /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
@@ -132,6 +129,16 @@ export class Connection {
     const client = this.#client;
     if (client?.isOpen !== true) return;
     await within(client.close(), CLOSE_MS, () => new Error("late")).catch(() => client.destroy());
+  }
+
+  async #answer<T>(ask: (client: Client) => Promise<T>, ms: number): Promise<T> {
+    if (this.#closed) throw unavailable("the connection to Redis has been closed");
+    if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
+    try {
+      return await within(this.watch(ask), ms, () => unavailable(`Redis did not answer within ${ms} ms`));
+    } catch (error) {
+      throw storeError(error);
+    }
   }
 
   async #open(): Promise<void> {

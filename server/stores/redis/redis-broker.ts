@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { RoomOptionsTable } from "../../../shared/room-options.ts";
 import type {
@@ -104,6 +105,10 @@ export class RedisBroker implements Broker {
 
   read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
     return this.#log.read(room, query);
+  }
+
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    return this.#log.heads(rooms);
   }
 
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {

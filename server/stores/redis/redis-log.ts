@@ -1,6 +1,7 @@
 import { HubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
 import { packetTail } from "../../../shared/packet.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS, type RoomOptionsTable } from "../../../shared/room-options.ts";
 import type {
@@ -118,6 +119,19 @@ export class RedisLog {
     if ("after" in query) return pageOf(room, await this.#read(room, 0, ["after", query.after, limit]));
     if ("before" in query) return pageOf(room, await this.#read(room, 0, ["before", query.before, limit]));
     return pageOf(room, await this.#read(room, 0, ["younger", query.youngerThanMs, limit]));
+  }
+
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    const heads: (Position | undefined)[] = [];
+    for (let i = 0; i < rooms.length; i += CHECKS_AT_ONCE) {
+      const commands = rooms
+        .slice(i, i + CHECKS_AT_ONCE)
+        .map((room) => ["HMGET", metaKey(room), "epoch", "top", "topid"]);
+      const replies = (await this.connection.runAll(commands)) as (string | null)[][];
+      for (const [epoch, top, topId] of replies)
+        heads.push(epoch ? { epoch, offset: Number(top), id: topId ?? "" } : undefined);
+    }
+    return heads;
   }
 
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
