@@ -1,4 +1,5 @@
 import { HubError } from "../../shared/errors.ts";
+import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,
@@ -10,6 +11,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -27,7 +29,10 @@ export interface LocalStore {
   ): readonly Appended[] | Promise<readonly Appended[]>;
   broadcast(room: RoomName, draft: EphemeralDraft): void;
   read(room: RoomName, query: HistoryQuery): HistoryPage | Promise<HistoryPage>;
+  /** The newest message of a log that is there and not over its time. */
+  head(room: RoomName): Position | undefined;
   check(room: RoomName, offset: number): CheckResult | Promise<CheckResult>;
+  renewEpoch(room: RoomName, epoch: string): LogEnds | Promise<LogEnds>;
   clear(room: RoomName): void | Promise<void>;
   rooms(query: RoomsQuery): RoomsPage;
   /** Throws what keeps it from taking more. */
@@ -91,9 +96,19 @@ export class LocalBroker implements Broker {
     return this.#store.read(room, query);
   }
 
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    this.#assertOpen();
+    return rooms.map((room) => this.#store.head(room));
+  }
+
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.#assertOpen();
     return Promise.all(queries.map(async ({ room, offset }) => this.#store.check(room, offset)));
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    this.#assertOpen();
+    return this.#store.renewEpoch(room, epoch);
   }
 
   async clear(room: RoomName): Promise<void> {

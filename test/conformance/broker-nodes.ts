@@ -37,6 +37,8 @@ export class Ear implements BrokerHandler {
     this.ephemerals.push(message);
   }
 
+  onAway(): void {}
+
   onInterruption(): void {
     this.interruptions += 1;
   }

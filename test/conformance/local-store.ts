@@ -33,7 +33,7 @@ async function read(store: LocalStore, query: HistoryQuery): Promise<readonly St
 }
 
 function handler(onMessage: (message: StoredMessage) => void): BrokerHandler {
-  return { onMessage, onEphemeral: () => {}, onInterruption: () => {} };
+  return { onMessage, onEphemeral: () => {}, onAway: () => {}, onInterruption: () => {} };
 }
 
 /** What every store in one process promises beside what brokers do, at a clock that the test sets. */

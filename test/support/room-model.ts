@@ -11,7 +11,7 @@ export type Step =
       readonly side: "after" | "before";
       readonly offset: number;
     }
-  | { readonly do: "clear"; readonly node: Node }
+  | { readonly do: "clear" }
   | { readonly do: "restart" };
 
 export type Node = 0 | 1;

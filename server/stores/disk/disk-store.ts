@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync } from "node:fs";
 import { HubError, toHubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS } from "../../../shared/limits.ts";
 import { ephemeralTail } from "../../../shared/packet.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type {
   Appended,
@@ -22,7 +23,7 @@ import { DataFolderError } from "./data-folder-error.ts";
 import { type Database, type Durability, openDatabase, type StoreSize } from "./database.ts";
 import { FolderLock } from "./folder-lock.ts";
 import type { LogWriter } from "./log-writer.ts";
-import { checkOffset, findRoom, presentOf, readPage } from "./log-reader.ts";
+import { checkOffset, endsOf, findRoom, presentOf, readPage } from "./log-reader.ts";
 import { decodeRoom, roomKey, roomOfKey, type RoomRecord } from "./records.ts";
 import { Sweep } from "./sweep.ts";
 import { verify } from "./verify.ts";
@@ -114,6 +115,13 @@ export class DiskStore implements LocalStore {
     return this.#ask(room, (record) => readPage(this.#database, room, record, query, this.#now()));
   }
 
+  head(room: RoomName): Position | undefined {
+    return reading(() => {
+      const record = findRoom(this.#database, room, this.#now());
+      return record === undefined ? undefined : endsOf(record).head;
+    });
+  }
+
   check(room: RoomName, offset: number): Promise<CheckResult> {
     return this.#ask(room, (record) => checkOffset(this.#database, record, offset, this.#now()));
   }
@@ -122,7 +130,6 @@ export class DiskStore implements LocalStore {
     await this.#queue.add(room, (log) => log.clear());
   }
 
-  /** Gives the room's log a new epoch if it still has this one, and resolves with the ends that hold now. */
   async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
     await this.#queue.add(room, (log) => log.renewEpoch(epoch));
     const { head, firstOffset } = await this.check(room, 0);

@@ -5,8 +5,10 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type { Appended, Draft, LogEnds, Retention, StoredMessage } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { lookBack } from "../look-back.ts";
+import { untold } from "../untold.ts";
 import type { Database, Write } from "./database.ts";
-import { endsOf, findRoom, firstKept, presentOf } from "./log-reader.ts";
+import { endsOf, findRoom, firstKept, messageAt, presentOf } from "./log-reader.ts";
 import {
   decodeId,
   encodeId,
@@ -16,6 +18,7 @@ import {
   messageKey,
   roomKey,
   type IdRecord,
+  type MessageRecord,
   type RoomRecord,
 } from "./records.ts";
 
@@ -35,6 +38,8 @@ export class LogWriter {
   readonly #heads: string[] = [];
   readonly #ids = new Map<string, IdRecord>();
   readonly #idWrites: Write[] = [];
+  /** When something was last stored, before the append that is being worked out. */
+  #appendedAt: number;
 
   constructor(database: Database, room: RoomName, idempotencyMs: number, now: number) {
     this.#database = database;
@@ -42,6 +47,7 @@ export class LogWriter {
     this.#idempotencyMs = idempotencyMs;
     this.#now = now;
     this.#before = findRoom(database, room, now);
+    this.#appendedAt = this.#before?.time ?? 0;
     this.#record = this.#before ?? {
       log: database.newLog(),
       epoch: newEpoch(),
@@ -70,6 +76,7 @@ export class LogWriter {
     this.#record = { ...this.#record, time, ageMs: retention.ageMs, forgetAt };
     this.#rotateIds(time);
     const results = drafts.map((draft) => this.#place(draft));
+    this.#appendedAt = time;
     this.#keepFrom(this.#record.top - retention.messages + 1);
     this.#trim();
     return results;
@@ -115,16 +122,18 @@ export class LogWriter {
     return this.#before?.top ?? 0;
   }
 
-  #place({ id, keyed, head }: Draft): Appended {
+  #place(draft: Draft): Appended {
+    const { id, keyed, head } = draft;
     const digest = keyed ? createHash("sha1").update(contentOf(head)).digest() : undefined;
     const known = keyed ? this.#knownId(id) : undefined;
     const { epoch, top, time } = this.#record;
     if (digest !== undefined && known !== undefined) {
-      if (!known.digest.equals(digest))
-        return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+      if (!known.digest.equals(digest)) return { ok: false, error: reused(id) };
       const position = { epoch, offset: known.offset, id };
       return { ok: true, position, time: known.time, duplicate: true };
     }
+    const sentBefore = this.#sentBefore(draft, digest);
+    if (sentBefore !== undefined) return sentBefore;
     const position = { epoch, offset: top + 1, id };
     const place = { ...position, time };
     this.#added.push({ room: this.#room, ...place, packet: head + packetTail(place) });
@@ -132,6 +141,27 @@ export class LogWriter {
     this.#record = { ...this.#record, top: top + 1, topId: id };
     if (digest !== undefined) this.#rememberId(id, { offset: place.offset, time, digest });
     return { ok: true, position, time, duplicate: false };
+  }
+
+  /** What becomes of a message that may be stored already under an id that nothing remembers. */
+  #sentBefore({ id, head, sentAgoMs }: Draft, digest: Buffer | undefined): Appended | undefined {
+    if (sentAgoMs === undefined) return undefined;
+    const { first, top, time, epoch } = this.#record;
+    const at = (offset: number): MessageRecord => this.#messageAt(offset);
+    const found = lookBack({ first, top, time, appendedAt: this.#appendedAt, at }, id, sentAgoMs);
+    if (found === undefined) return undefined;
+    if (found === "unknown") return { ok: false, error: untold(id) };
+    const { offset, message } = found;
+    if (contentOf(message.head.toString()) !== contentOf(head)) return { ok: false, error: reused(id) };
+    if (digest !== undefined) this.#rememberId(id, { offset, time: message.time, digest });
+    return { ok: true, position: { epoch, offset, id }, time: message.time, duplicate: true };
+  }
+
+  #messageAt(offset: number): MessageRecord {
+    const i = offset - this.#persistedTop - 1;
+    if (i < 0) return messageAt(this.#database, this.#record.log, offset);
+    const { time, id } = this.#added[i]!;
+    return { time, id, head: Buffer.from(this.#heads[i]!) };
   }
 
   #knownId(id: string): IdRecord | undefined {
@@ -171,4 +201,8 @@ export class LogWriter {
   #keepFrom(first: number): void {
     if (first > this.#record.first) this.#record = { ...this.#record, first };
   }
+}
+
+function reused(id: string): HubError {
+  return new HubError("id_reused", `the id ${id} belongs to another message`);
 }

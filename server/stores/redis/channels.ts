@@ -5,6 +5,7 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { within } from "./deadline.ts";
 import { channelOf } from "./keys.ts";
 import { isWholeMsgpack } from "./msgpack-shape.ts";
+import { PushProbe } from "./push-probe.ts";
 import { storeError, unavailable } from "./store-error.ts";
 import { isHubWire, wireReader } from "./wire.ts";
 
@@ -48,6 +49,7 @@ export interface ChannelsOptions extends Pick<ConnectionOptions, "url" | "limits
 export class Channels {
   readonly #options: ChannelsOptions;
   readonly #connection: Connection;
+  readonly #probe: PushProbe;
   readonly #channels = new Map<string, Channel>();
   #handler: BrokerHandler | undefined;
   #unreadable = 0;
@@ -57,7 +59,9 @@ export class Channels {
     this.#options = options;
     const { url, limits, onError = () => {} } = options;
     const onUsable = ({ connected }: { connected: boolean }): void => this.#resume(connected);
-    this.#connection = new Connection({ url, limits, onError, onUsable, subscribes: true });
+    const onLost = (): void => this.#guard(() => this.#handler?.onAway());
+    this.#connection = new Connection({ url, limits, onError, onUsable, onLost, subscribes: true });
+    this.#probe = new PushProbe({ connection: this.#connection, onError });
   }
 
   /** How many messages could be read by nobody, since the start. */
@@ -69,6 +73,7 @@ export class Channels {
     await this.#connection.connect();
     // Only now: there is nothing that the first connection could have interrupted.
     this.#handler = handler;
+    this.#probe.start();
   }
 
   /**
@@ -119,6 +124,7 @@ export class Channels {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#probe.stop();
     for (const { linger } of this.#channels.values()) clearTimeout(linger);
     this.#channels.clear();
     await this.#connection.close();
@@ -212,6 +218,8 @@ export class Channels {
     }
     // The adapter must not get it too, or its members would have it twice.
     if (channel.hold === undefined) return;
+    // Between two connections: a message could pass for the next one although others got lost before it.
+    if (!this.#connection.ready) return;
     const received = channel.hold.read(message);
     if (received.kind === "message") this.#guard(() => this.#handler?.onMessage(received.message));
     else if (received.kind === "ephemeral") this.#guard(() => this.#handler?.onEphemeral(received.message));

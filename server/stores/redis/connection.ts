@@ -20,12 +20,14 @@ export interface Client {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   connect(): Promise<unknown>;
-  sendCommand(args: readonly Argument[]): Promise<unknown>;
+  /** A timeout of 0 is none. */
+  sendCommand(args: readonly Argument[], options?: { readonly timeout: number }): Promise<unknown>;
   sSubscribe(
     channel: string,
     listener: (message: Buffer, channel: Buffer) => void,
     asBuffers: true,
   ): Promise<void>;
+  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
   on(event: "error" | "ready", listener: (error: unknown) => void): unknown;
   ref(): void;
@@ -44,6 +46,8 @@ export interface ConnectionOptions {
   readonly keepsProcess?: boolean;
   /** Is called each time that commands can be sent (again): after connecting, and after Redis hung. */
   readonly onUsable?: (news: { connected: boolean }) => void;
+  /** Is called when the connection is lost, and may be called again until there is another one. */
+  readonly onLost?: () => void;
   /** Gets what goes wrong outside of any command. */
   readonly onError?: (error: unknown) => void;
 }
@@ -58,6 +62,7 @@ export class Connection {
   #opening: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #pending = 0;
+  #generation = 0;
   #hanging = false;
   #pinging = false;
   #closed = false;
@@ -69,6 +74,16 @@ export class Connection {
   /** Redis is connected and answers. */
   get usable(): boolean {
     return this.#client?.isReady === true && !this.#hanging;
+  }
+
+  /** What Redis was connected to say again after a lost connection has been said: nothing is missing from now on. */
+  get ready(): boolean {
+    return this.#client?.isReady === true;
+  }
+
+  /** Counts the connections that there have been. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /**
@@ -86,17 +101,17 @@ export class Connection {
 
   /** Sends a command and gives its reply. */
   async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
-    if (this.#closed) throw unavailable("the connection to Redis has been closed");
-    if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
-    try {
-      return await within(
-        this.watch((client) => client.sendCommand(args)),
-        ms,
-        () => unavailable(`Redis did not answer within ${ms} ms`),
-      );
-    } catch (error) {
-      throw storeError(error);
-    }
+    return this.#answer((client) => client.sendCommand(args), ms);
+  }
+
+  /**
+   * Sends many commands at once and gives their replies, or the first failure. For commands that do no harm if they run
+   * late: they have one deadline in common, since the client's own, for each of them, costs more than the commands.
+   */
+  async runAll(commands: readonly (readonly Argument[])[]): Promise<readonly unknown[]> {
+    const ask = (client: Client): Promise<unknown[]> =>
+      Promise.all(commands.map((args) => client.sendCommand(args, { timeout: 0 })));
+    return this.#answer(ask, this.#options.limits.redisCommandMs);
   }
 
   /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
@@ -104,6 +119,11 @@ export class Connection {
     const client = this.#client;
     if (client === undefined || !this.usable) throw unavailable("Redis is away");
     return this.#ask(client, ask);
+  }
+
+  /** Ends the connection there is; the client makes another one by itself. */
+  async replace(): Promise<void> {
+    await this.watch((client) => client.sendCommand(["QUIT"]));
   }
 
   /** Lets the commands under way end, for half a second at most, and disconnects. */
@@ -115,8 +135,18 @@ export class Connection {
     await within(client.close(), CLOSE_MS, () => new Error("late")).catch(() => client.destroy());
   }
 
+  async #answer<T>(ask: (client: Client) => Promise<T>, ms: number): Promise<T> {
+    if (this.#closed) throw unavailable("the connection to Redis has been closed");
+    if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
+    try {
+      return await within(this.watch(ask), ms, () => unavailable(`Redis did not answer within ${ms} ms`));
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
   async #open(): Promise<void> {
-    const { url, limits, subscribes = false, keepsProcess = true, onError } = this.#options;
+    const { url, limits, subscribes = false, keepsProcess = true, onLost, onError } = this.#options;
     let connected = false;
     try {
       const client: Client = createClient({
@@ -135,7 +165,11 @@ export class Connection {
         maintNotifications: "disabled",
       });
       this.#client = client;
-      client.on("error", (error: unknown) => connected && onError?.(error));
+      client.on("error", (error: unknown) => {
+        if (!connected) return;
+        onLost?.();
+        onError?.(error);
+      });
       client.on("ready", () => this.#ready(connected));
       if (!keepsProcess) client.unref();
       const ms = Math.max(limits.redisConnectMs, limits.redisCommandMs);
@@ -180,6 +214,7 @@ export class Connection {
   }
 
   #ready(greeted: boolean): void {
+    this.#generation += 1;
     this.#hanging = false;
     if (greeted) this.#options.onUsable?.({ connected: true });
   }

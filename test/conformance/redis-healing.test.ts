@@ -1,0 +1,124 @@
+import { afterEach, describe, expect, test } from "@jest/globals";
+import type { RedisServer } from "../support/redis-server.ts";
+import { FaultProxy } from "../support/fault-proxy.ts";
+import { until } from "../support/wait.ts";
+import { appendAll, draft, freshRoom, KEEP, placed, type Placed, range } from "./broker-nodes.ts";
+import { RedisBench, timed } from "./redis-nodes.ts";
+
+const bench = new RedisBench();
+afterEach(() => bench.end());
+
+async function proxied(redis: RedisServer): Promise<{ proxy: FaultProxy; url: string }> {
+  const proxy = await FaultProxy.start(redis.port, { redis: true });
+  bench.onEnd(() => proxy.close());
+  return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
+}
+
+describe("a connection that is answered and hears nothing", () => {
+  test("is found within 5 s and made anew, once it hears again nothing more happens to it", async () => {
+    const redis = await bench.redis();
+    const { proxy, url } = await proxied(redis);
+    const errors: unknown[] = [];
+    const { broker, ear } = await bench.node(redis, { url, onError: (error) => errors.push(error) });
+    const room = freshRoom();
+    await broker.subscribe(room);
+    await appendAll(broker, room, [1]);
+    await until(() => ear.of(room).length === 1);
+    await proxy.set("dropPushes");
+    await appendAll(broker, room, [2]);
+    await until(() => ear.interruptions === 1, 5_000);
+    expect(ear.of(room)).toHaveLength(1);
+    expect(proxy.dropped).toBeGreaterThan(1);
+    expect(errors).toContainEqual(
+      expect.objectContaining({ message: expect.stringContaining("pushes nothing") }),
+    );
+    await proxy.set("pass");
+    await until(() => appendAll(broker, room, [3]).then(() => ear.of(room).length > 1));
+    const { interruptions } = ear;
+    const probes = await calls(redis, "publish");
+    await until(async () => (await calls(redis, "publish")) >= probes + 3);
+    expect(ear.interruptions).toBe(interruptions);
+  });
+
+  test("is left alone where an ACL forbids the probe, and that is said once", async () => {
+    const redis = await bench.redis();
+    await redis.command(
+      "ACL",
+      "SETUSER",
+      "node",
+      "on",
+      ">secret",
+      "~*",
+      "+@all",
+      "resetchannels",
+      "&socket.io*",
+    );
+    const errors: unknown[] = [];
+    const url = `redis://node:secret@127.0.0.1:${redis.port}`;
+    const { broker, ear } = await bench.node(redis, { url, onError: (error) => errors.push(error) });
+    await until(() => errors.length === 1);
+    const room = freshRoom();
+    await broker.subscribe(room);
+    await appendAll(broker, room, range(1, 3));
+    await until(() => ear.of(room).length === 3);
+    expect(ear.interruptions).toBe(0);
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe.each(["hangAnswers", "hangRequests"] as const)("a connection that %s", (mode) => {
+  test("makes appends unavailable within 2 s, and all is as before within 5 s after it works again", async () => {
+    const redis = await bench.redis();
+    const { proxy, url } = await proxied(redis);
+    const { broker, ear } = await bench.node(redis, { url });
+    const other = await bench.node(redis);
+    const room = freshRoom();
+    await broker.subscribe(room);
+    await appendAll(broker, room, [1]);
+    await proxy.set(mode);
+    const message = draft(room, 2, { id: "key", keyed: true });
+    const { ms, error } = await timed(broker.append(room, [message], KEEP));
+    expect(error).toMatchObject({ code: "unavailable" });
+    expect(ms).toBeLessThan(2_000);
+    await proxy.set("pass");
+    const [again] = await until(() => broker.append(room, [message], KEEP), 5_000);
+    expect(placed(again).position).toMatchObject({ offset: 2, id: "key" });
+    await until(async () => {
+      const [{ position }] = (await appendAll(other.broker, room, [3])) as [Placed];
+      return until(() => ear.of(room).some(({ offset }) => offset === position.offset), 500);
+    }, 5_000);
+  });
+});
+
+describe("ids after Redis came back from an older snapshot", () => {
+  test("answer with places that are true, and those that were lost are new", async () => {
+    const redis = await bench.redis();
+    const { broker } = await bench.node(redis);
+    const room = freshRoom();
+    const [kept, lost] = [
+      draft(room, "kept", { id: "kept", keyed: true }),
+      draft(room, "lost", { id: "lost", keyed: true }),
+    ];
+    await appendAll(broker, room, [1]);
+    const first = placed((await broker.append(room, [kept], KEEP))[0]);
+    await redis.command("SAVE");
+    await appendAll(broker, room, [3]);
+    await broker.append(room, [lost], KEEP);
+    await redis.kill();
+    await redis.start();
+    const { head } = await until(() => broker.renewEpoch(room, first.position.epoch));
+    expect(head).toMatchObject({ offset: 2, id: "kept" });
+    const results = (await broker.append(room, [kept, lost], KEEP)).map(placed);
+    expect(results.map(({ duplicate, position }) => ({ duplicate, ...position }))).toEqual([
+      { duplicate: true, epoch: head.epoch, offset: 2, id: "kept" },
+      { duplicate: false, epoch: head.epoch, offset: 3, id: "lost" },
+    ]);
+    const checks = await broker.check(results.map(({ position: { offset } }) => ({ room, offset })));
+    expect(checks.map(({ idAt }) => idAt)).toEqual(["kept", "lost"]);
+  });
+});
+
+async function calls(redis: RedisServer, command: string): Promise<number> {
+  const stats = String(await redis.command("INFO", "commandstats"));
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
