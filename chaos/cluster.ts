@@ -109,7 +109,9 @@ export class Cluster {
     const redis = await RedisProcess.start(processes);
     const config = join(processes.folder, "hub.json");
     const bounded = rooms.filter(({ keeps }) => keeps !== undefined);
-    const options = Object.fromEntries(bounded.map(({ room, keeps }) => [room, { messages: keeps, age: "1d" }]));
+    const options = Object.fromEntries(
+      bounded.map(({ room, keeps }) => [room, { messages: keeps, age: "1d" }]),
+    );
     const kinds = { "stream:*": KEPT, "chat:*": KEPT };
     writeFileSync(config, JSON.stringify({ rooms: { ...kinds, ...options }, limits: LIMITS }));
     const nodes = await Promise.all(

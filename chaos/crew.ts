@@ -23,7 +23,9 @@ const CLIENTS_PER_PROCESS = 130;
 const WORKERS = 2;
 /** Clients stay and stay away for up to so long, in ms. */
 const STAY_MS = 20_000;
-const AWAY_MS = 9_000;
+const AWAY_MS = 7_000;
+/** They leave no room for up to so long, in ms; where bugs are planted, leaving is what some of them show at. */
+const ROOM_MS = { ordinary: 20_000, planted: 4_000 };
 
 /** The processes of clients and of publishers. */
 export class Crew {
@@ -36,8 +38,14 @@ export class Crew {
     const each = Math.ceil(clients / count);
     const subscribers = Array.from({ length: count }, (_, i) => {
       const first = i * each;
-      const plan = { seed, first, count: Math.min(each, clients - first), urls, rooms, stayMs: STAY_MS, awayMs: AWAY_MS };
-      return this.#hire(processes.fork(`clients-${i}`, "clients/process.js"), { kind: "clients", plan }, handlers);
+      const roomMs = rooms.some(({ planted }) => planted === true) ? ROOM_MS.planted : ROOM_MS.ordinary;
+      const times = { stayMs: STAY_MS, awayMs: AWAY_MS, roomMs };
+      const plan = { seed, first, count: Math.min(each, clients - first), urls, rooms, ...times };
+      return this.#hire(
+        processes.fork(`clients-${i}`, "clients/process.js"),
+        { kind: "clients", plan },
+        handlers,
+      );
     });
     const workers = Array.from({ length: WORKERS }, (_, i) => {
       const shares = { redisShare: 0.5 / WORKERS, httpShare: 0.5 / WORKERS };

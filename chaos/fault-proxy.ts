@@ -10,15 +10,7 @@ import { RespPushes } from "./resp-pushes.ts";
  * Redis behind the proxy, forwards everything but the messages of subscriptions.
  */
 export type FaultMode =
-  | "pass"
-  | "hang"
-  | "hang-requests"
-  | "hang-answers"
-  | "reset"
-  | "refuse"
-  | "delay"
-  | "lose"
-  | "drop-pushes";
+  "pass" | "hang" | "hang-requests" | "hang-answers" | "reset" | "refuse" | "delay" | "lose" | "drop-pushes";
 
 /** Is a TCP proxy in front of a port of this machine that fails in the ways in which networks do. */
 export class FaultProxy {
@@ -69,7 +61,7 @@ export class FaultProxy {
 
   /** Resets all connections, on both sides. */
   resetAll(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   async close(): Promise<void> {
@@ -84,7 +76,7 @@ export class FaultProxy {
 
   #accept(client: Socket): void {
     this.accepted += 1;
-    if (this.#mode === "reset") return void client.resetAndDestroy();
+    if (this.#mode === "reset") return reset(client);
     const target = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
     this.#forward(client, target, false);
     this.#forward(target, client, true);
@@ -106,8 +98,8 @@ export class FaultProxy {
       afterwards(() => {
         if (isAnswer && this.#mode === "lose") {
           this.lost += 1;
-          from.resetAndDestroy();
-          return void to.resetAndDestroy();
+          reset(from);
+          return reset(to);
         }
         if (values === undefined) return void to.write(piece);
         const whole = [...values.take(piece)];
@@ -117,7 +109,7 @@ export class FaultProxy {
       });
     });
     from.on("end", () => afterwards(() => to.end()));
-    from.on("error", () => to.resetAndDestroy());
+    from.on("error", () => reset(to));
     from.on("close", () => {
       this.#sockets.delete(from);
       if (from.errored !== null || !from.readableEnded) to.destroy();
@@ -140,4 +132,10 @@ export class FaultProxy {
       to.once("close", over);
     });
   }
+}
+
+/** A socket that has said its last word can't be reset any more: Node would keep its handle open for ever. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

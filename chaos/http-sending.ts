@@ -47,7 +47,12 @@ export class HttpSender {
 
 /** An answer to one message, over HTTP or Socket.IO. */
 export type Result =
-  | { readonly epoch: string; readonly offset: number; readonly duplicate: boolean; readonly error?: undefined }
+  | {
+      readonly epoch: string;
+      readonly offset: number;
+      readonly duplicate: boolean;
+      readonly error?: undefined;
+    }
   | { readonly error: { readonly code: string } };
 
 /** What an answer says of the message's fate. */

@@ -48,7 +48,12 @@ export const ROOMS: readonly RoomPlan[] = [
 export const LEAST_CLIENTS = 50;
 
 /** The run of every day: what issues and CI ask for. */
-export const GATE: { readonly seed: number; readonly seconds: number; readonly clients: number; readonly targets: Targets } = {
+export const GATE: {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly clients: number;
+  readonly targets: Targets;
+} = {
   seed: 1,
   seconds: 320,
   clients: 240,
@@ -59,7 +64,8 @@ export const GATE: { readonly seed: number; readonly seconds: number; readonly c
 export function kindsNamed(names: readonly string[]): readonly FaultKind[] {
   return names.map((name) => {
     const kind = FAULT_KINDS.find((one) => one.name === name);
-    if (kind === undefined) throw new RangeError(`there is no fault "${name}": roomcast chaos --list shows all`);
+    if (kind === undefined)
+      throw new RangeError(`there is no fault "${name}": roomcast chaos --list shows all`);
     return kind;
   });
 }

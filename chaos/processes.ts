@@ -92,7 +92,10 @@ export class Processes {
   fork(name: string, module: string): RunProcess {
     const stdio: StdioOptions = ["ignore", "pipe", "pipe", "ipc"];
     const file = fileURLToPath(new URL(module, import.meta.url));
-    return this.#add(name, fork(file, [], { stdio, execArgv: [], detached: true, serialization: "advanced" }));
+    return this.#add(
+      name,
+      fork(file, [], { stdio, execArgv: [], detached: true, serialization: "advanced" }),
+    );
   }
 
   /** Ends all of them and removes the folder. */

@@ -31,9 +31,9 @@ function start({ seed, name, redisUrl, urls, rooms, redisShare, httpShare }: Pub
   const send = (messages: readonly Outgoing[]): Promise<readonly Outcome[]> =>
     Promise.all(
       messages.map(({ room, event, data, id }) =>
-        worker.emit(room, event, data, { id, ephemeral: false }).then(outcomeOf, (error: unknown) =>
-          failure(error instanceof HubError ? error.code : "internal"),
-        ),
+        worker
+          .emit(room, event, data, { id, ephemeral: false })
+          .then(outcomeOf, (error: unknown) => failure(error instanceof HubError ? error.code : "internal")),
       ),
     );
   const redis = new ChaosPublisher({ name: `${name}-redis`, random: randomFrom(seed), record, send });
@@ -45,6 +45,10 @@ function start({ seed, name, redisUrl, urls, rooms, redisShare, httpShare }: Pub
     return new ChaosPublisher({ name: `${name}-http${node}`, random, record, send: post });
   });
   overHttp.forEach((publisher) => runEverywhere(publisher, open, httpShare / urls.length));
-  runEverywhere(overHttp[0]!, rooms.filter(({ planted }) => planted === true), httpShare + redisShare);
+  runEverywhere(
+    overHttp[0]!,
+    rooms.filter(({ planted }) => planted === true),
+    httpShare + redisShare,
+  );
   publishers.push(redis, ...overHttp);
 }

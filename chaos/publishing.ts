@@ -80,7 +80,7 @@ export class ChaosPublisher {
     const { random } = this.#options;
     const end = Date.now() + GIVE_UP_MS;
     try {
-      for (let waiting = messages; waiting.length > 0 && Date.now() < end; ) {
+      for (let waiting = messages; waiting.length > 0 && Date.now() < end;) {
         const outcomes = await this.#attempt(waiting);
         waiting = waiting.filter((_, i) => outcomes[i]?.kind === "unknown");
         if (waiting.length > 0) await sleep(between(random, 100, 500));

@@ -17,7 +17,7 @@ export async function readHead(url: string, room: string): Promise<Position> {
 export async function readLog(node: string, url: string, room: string): Promise<ReadBack> {
   const messages: Message[] = [];
   let first: number | undefined;
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = (await get(
       `${url}/rooms/${encodeURIComponent(room)}/messages?after=${after}&limit=${PAGE}`,
     )) as HistoryReply;

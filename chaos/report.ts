@@ -29,7 +29,10 @@ export interface RunResult {
 const PERCENT = 100;
 
 /** Says what a run did, what it expected and what it saw. */
-export function summaryOf({ seconds, struck, findings, figures, alarms }: RunResult, targets?: Targets): string[] {
+export function summaryOf(
+  { seconds, struck, findings, figures, alarms }: RunResult,
+  targets?: Targets,
+): string[] {
   const counted = struck.filter(({ counts }) => counts);
   const kinds = new Map<string, number>();
   for (const { kind } of counted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
@@ -40,6 +43,7 @@ export function summaryOf({ seconds, struck, findings, figures, alarms }: RunRes
     `it ran for ${seconds.toFixed(0)} s`,
     `faults           ${counted.length} of ${kinds.size} kinds (${struck.length - counted.length} more with too few clients)`,
     `                 ${perKind.join(", ")}`,
+    `                 each with at least ${least(counted, "clients")} clients and ${least(counted, "publishers")} publishers on the struck process`,
     `deliveries       ${deliveries}, ${percent(replayed, deliveries)} by replay`,
     `joins            ${figures.joins}, of them ${resumes} resumes: ${recovered} recovered, ${trimmed} trimmed, ${afterLoss} after a loss`,
     `false alarms     ${falseAlarms} (${percent(falseAlarms, resumes - afterLoss)} of resumes outside data-losing faults)`,
@@ -51,14 +55,20 @@ export function summaryOf({ seconds, struck, findings, figures, alarms }: RunRes
     const count = findings.count(invariant);
     lines.push(`  ${invariant.padEnd(4)}${String(count).padStart(8)}  ${INVARIANTS[invariant]}`);
   }
-  lines.push(...findings.examples.slice(0, 40).map(({ invariant, room, text }) => `  ${invariant} ${room}: ${text}`));
+  lines.push(
+    ...findings.examples.slice(0, 40).map(({ invariant, room, text }) => `  ${invariant} ${room}: ${text}`),
+  );
   lines.push(...alarms.map((text) => `  false alarm: ${text}`));
-  if (targets !== undefined) lines.push(...missedTargets({ struck, figures }, targets).map((text) => `MISSED: ${text}`));
+  if (targets !== undefined)
+    lines.push(...missedTargets({ struck, figures }, targets).map((text) => `MISSED: ${text}`));
   return lines;
 }
 
 /** Which figures a run fell short of, a line each. */
-export function missedTargets({ struck, figures }: Pick<RunResult, "struck" | "figures">, targets: Targets): string[] {
+export function missedTargets(
+  { struck, figures }: Pick<RunResult, "struck" | "figures">,
+  targets: Targets,
+): string[] {
   const counted = struck.filter(({ counts }) => counts);
   const kinds = new Set(counted.map(({ kind }) => kind)).size;
   const share = figures.deliveries === 0 ? 0 : figures.replayed / figures.deliveries;
@@ -72,6 +82,10 @@ export function missedTargets({ struck, figures }: Pick<RunResult, "struck" | "f
   return checks
     .filter(([, seen, expected]) => seen < expected)
     .map(([what, seen, expected]) => `${what}: expected at least ${expected}, seen ${seen}`);
+}
+
+function least(struck: readonly Struck[], what: "clients" | "publishers"): number {
+  return struck.length === 0 ? 0 : Math.min(...struck.map((one) => one[what]));
 }
 
 function percent(part: number, whole: number): string {

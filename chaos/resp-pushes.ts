@@ -3,7 +3,10 @@ const CR = 0x0d;
 const BLOBS = new Set("$!=".split("").map((type) => type.charCodeAt(0)));
 /** … and these by so many values, `%` and `|` by so many pairs. */
 const AGGREGATES = new Map(
-  Object.entries({ "*": 1, "~": 1, ">": 1, "%": 2, "|": 2 }).map(([type, each]) => [type.charCodeAt(0), each]),
+  Object.entries({ "*": 1, "~": 1, ">": 1, "%": 2, "|": 2 }).map(([type, each]) => [
+    type.charCodeAt(0),
+    each,
+  ]),
 );
 const ATTRIBUTE = "|".charCodeAt(0);
 const PUSH = ">".charCodeAt(0);
@@ -33,7 +36,10 @@ export class RespPushes {
     while (this.#readOne()) {
       if (this.#due > 0) continue;
       const bytes = this.#buffer.subarray(this.#start, this.#next);
-      yield { bytes, isMessage: bytes[0] === PUSH && MESSAGE.test(bytes.toString("latin1", 0, LONGEST_OPENING)) };
+      yield {
+        bytes,
+        isMessage: bytes[0] === PUSH && MESSAGE.test(bytes.toString("latin1", 0, LONGEST_OPENING)),
+      };
       this.#start = this.#next;
       this.#due = 1;
     }

@@ -117,7 +117,9 @@ class Run {
   async #strikeOne({ kind, node, lastsMs }: PlannedFault, cluster: Cluster, crew: Crew): Promise<void> {
     const onNode = kind.strikes === "node";
     const clients = onNode ? crew.clientsOn(node) : clientsOf(crew);
-    const publishers = onNode ? crew.publishersOn(node) : crew.publishersOn(0) + crew.publishersOn(1) + crew.publishersOn(2);
+    const publishers = onNode
+      ? crew.publishersOn(node)
+      : crew.publishersOn(0) + crew.publishersOn(1) + crew.publishersOn(2);
     const counts = clients >= LEAST_CLIENTS && publishers > 0;
     const { name, losesData } = kind;
     const where = onNode ? `node ${node}` : "Redis";
@@ -154,9 +156,7 @@ class Run {
 
   async #heads(cluster: Cluster): Promise<Map<string, Position>> {
     const { ownUrl } = cluster.nodes[1]!;
-    const rooms = this.#options.rooms.map(
-      async ({ room }) => [room, await readHead(ownUrl, room)] as const,
-    );
+    const rooms = this.#options.rooms.map(async ({ room }) => [room, await readHead(ownUrl, room)] as const);
     return new Map(await Promise.all(rooms));
   }
 
@@ -171,7 +171,14 @@ class Run {
   #judge(): RunResult {
     this.#oracle.finish(Date.now());
     const { findings, figures, alarms } = this.#oracle;
-    const result = { began: this.#began, seconds: this.#elapsed, struck: this.#struck, findings, figures, alarms };
+    const result = {
+      began: this.#began,
+      seconds: this.#elapsed,
+      struck: this.#struck,
+      findings,
+      figures,
+      alarms,
+    };
     const { keep, seed } = this.#options;
     if (keep !== undefined) {
       const { examples } = findings;
@@ -213,5 +220,8 @@ class Run {
 }
 
 function clientsOf(crew: Crew): number {
-  return Array.from({ length: NODES }, (_, node) => crew.clientsOn(node)).reduce((sum, count) => sum + count, 0);
+  return Array.from({ length: NODES }, (_, node) => crew.clientsOn(node)).reduce(
+    (sum, count) => sum + count,
+    0,
+  );
 }

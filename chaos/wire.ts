@@ -25,6 +25,8 @@ export interface ClientsPlan {
   /** How long a client stays, and how long it stays away, at most, in ms. */
   readonly stayMs: number;
   readonly awayMs: number;
+  /** A client leaves no room for so long, at most, in ms. */
+  readonly roomMs: number;
 }
 
 /** What a process of publishers is to do. */
@@ -82,10 +84,7 @@ export class Recorder {
 }
 
 /** Runs in a process of the run: tells what it sees, and ends with the run. */
-export function serveRun(
-  onOrder: (order: Order) => void,
-  state: () => Report & { kind: "state" },
-): Recorder {
+export function serveRun(onOrder: (order: Order) => void, state: () => Report & { kind: "state" }): Recorder {
   const send = (report: Report): void => void process.send?.(report);
   const recorder = new Recorder(send);
   // The run ends its processes by itself; a signal from the terminal is for it.

@@ -13,10 +13,13 @@ export interface ClientOptions {
   /** How long it stays, and how long it stays away, at most, in ms. */
   readonly stayMs: number;
   readonly awayMs: number;
+  /** How long it leaves no room, at most, in ms. */
+  readonly roomMs: number;
 }
 
 const RETURN_MS = { least: 50, most: 600 };
-const ROOM_MS = { least: 3_000, most: 20_000 };
+/** Who leaves a room is back in it within so long, in ms. */
+const OUTSIDE_MS = 4_000;
 
 /**
  * One client: is connected to one node after the other, leaves without a word and comes back, leaves rooms and joins
@@ -56,11 +59,7 @@ export abstract class ChaosClient {
   /** From now on it stays where it is, or comes at once, and is in all its rooms. */
   settle(): void {
     this.#settled = true;
-    for (const room of this.options.rooms) {
-      if (this.wanted.has(room)) continue;
-      this.wanted.add(room);
-      if (!this.#away) this.enter(room);
-    }
+    this.options.rooms.forEach((room) => this.#want(room));
     if (this.#away) this.#comeBack();
   }
 
@@ -94,34 +93,43 @@ export abstract class ChaosClient {
 
   #wander(): void {
     const { random, stayMs, awayMs } = this.options;
-    setTimeout(() => {
-      if (this.#settled) return;
-      if (!this.#away) {
-        this.#away = true;
-        this.close();
-      }
-      setTimeout(
-        () => {
-          this.#comeBack();
-          this.#wander();
-        },
-        between(random, 300, awayMs),
-      );
-    }, between(random, 1_000, stayMs));
+    setTimeout(
+      () => {
+        if (this.#settled) return;
+        if (!this.#away) {
+          this.#away = true;
+          this.close();
+        }
+        setTimeout(
+          () => {
+            this.#comeBack();
+            this.#wander();
+          },
+          between(random, 300, awayMs),
+        );
+      },
+      between(random, 1_000, stayMs),
+    );
   }
 
   #changeRooms(): void {
-    const { random, rooms } = this.options;
+    const { random, rooms, roomMs } = this.options;
     setTimeout(
       () => {
         if (this.#settled) return;
         const room = oneOf(random, rooms);
-        if (!this.wanted.delete(room)) this.wanted.add(room);
-        if (!this.#away && this.wanted.has(room)) this.enter(room);
-        else if (!this.#away) this.exit(room);
+        this.wanted.delete(room);
+        if (!this.#away) this.exit(room);
+        setTimeout(() => this.#want(room), between(random, 0, OUTSIDE_MS));
         this.#changeRooms();
       },
-      between(random, ROOM_MS.least, ROOM_MS.most),
+      between(random, roomMs / 8, roomMs),
     );
+  }
+
+  #want(room: string): void {
+    if (this.wanted.has(room)) return;
+    this.wanted.add(room);
+    if (!this.#away) this.enter(room);
   }
 }

@@ -36,7 +36,7 @@ const recorder = serveRun(
 );
 
 function start(plan: ClientsPlan): void {
-  const { seed, first, count, urls, rooms, stayMs, awayMs } = plan;
+  const { seed, first, count, urls, rooms, stayMs, awayMs, roomMs } = plan;
   nodes = urls.length;
   for (let i = first; i < first + count; i += 1) {
     const random = randomFrom(seed * 7_919 + i);
@@ -49,6 +49,7 @@ function start(plan: ClientsPlan): void {
       nextNode: (lost) => leastLoaded(random, lost),
       stayMs,
       awayMs,
+      roomMs,
     };
     const client = makeClient(i, options);
     clients.push(client);

@@ -1,4 +1,12 @@
-import { connect, type Client, type Gap, type JoinReply, type Meta, type Position, type Room } from "../../client/sdk/index.ts";
+import {
+  connect,
+  type Client,
+  type Gap,
+  type JoinReply,
+  type Meta,
+  type Position,
+  type Room,
+} from "../../client/sdk/index.ts";
 import { hashOf } from "../hash.ts";
 import { ChaosClient } from "./chaos-client.ts";
 import type { Unsigned } from "./stock-client.ts";

@@ -33,7 +33,11 @@ export function* schedule(seed: number, kinds: readonly FaultKind[], nodes: numb
   let bag: FaultKind[] = [];
   const draw = (): PlannedFault => {
     if (bag.length === 0) bag = shuffled(random, kinds);
-    return { kind: bag.pop()!, node: Math.floor(random() * nodes), lastsMs: between(random, LASTS_MS.least, LASTS_MS.most) };
+    return {
+      kind: bag.pop()!,
+      node: Math.floor(random() * nodes),
+      lastsMs: between(random, LASTS_MS.least, LASTS_MS.most),
+    };
   };
   for (;;) {
     const first = draw();
@@ -43,7 +47,8 @@ export function* schedule(seed: number, kinds: readonly FaultKind[], nodes: numb
       // Two faults in one place would mend each other.
       if (second.kind.strikes === "node" && first.kind.strikes === "node" && second.node === first.node)
         faults.push({ ...second, node: (first.node + 1) % nodes });
-      else if (second.kind.strikes !== first.kind.strikes || second.kind.strikes === "node") faults.push(second);
+      else if (second.kind.strikes !== first.kind.strikes || second.kind.strikes === "node")
+        faults.push(second);
       else bag.push(second.kind);
     }
     const apart = faults.filter(({ kind }) => compatible(kind, faults));
@@ -54,7 +59,10 @@ export function* schedule(seed: number, kinds: readonly FaultKind[], nodes: numb
 /** All ways to Redis are cut as one, so none of them can be cut by itself meanwhile. */
 function compatible(kind: FaultKind, faults: readonly PlannedFault[]): boolean {
   if (!faults.some((fault) => fault.kind.name === "redis-cut")) return true;
-  return kind.strikes === "redis" || !["hub-cut", "hub-mute", "hub-deaf", "hub-slow", "lost-pushes"].includes(kind.name);
+  return (
+    kind.strikes === "redis" ||
+    !["hub-cut", "hub-mute", "hub-deaf", "hub-slow", "lost-pushes"].includes(kind.name)
+  );
 }
 
 function shuffled(random: Random, kinds: readonly FaultKind[]): FaultKind[] {

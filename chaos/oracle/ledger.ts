@@ -42,7 +42,14 @@ export class Ledger {
   readonly #seen = new Map<string, Seen>();
   /** Acknowledgements by room and epoch, by offset. */
   readonly #acked = new Map<string, Sent[]>();
-  readonly figures = { invoked: 0, acknowledged: 0, duplicates: 0, unknown: 0, refused: 0, acknowledgedLost: 0 };
+  readonly figures = {
+    invoked: 0,
+    acknowledged: 0,
+    duplicates: 0,
+    unknown: 0,
+    refused: 0,
+    acknowledgedLost: 0,
+  };
 
   constructor(findings: Findings, losses: Losses, logs: RoomLogs) {
     this.#findings = findings;

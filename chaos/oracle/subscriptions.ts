@@ -85,7 +85,9 @@ export class Subscriptions {
 
   /** @param ackAt the acknowledged message at a place */
   finish(ackAt: (room: string, epoch: string, offset: number) => string | undefined): void {
-    const open = [...this.#clients.values()].flatMap((rooms) => [...rooms.values()].flatMap(({ holes }) => holes));
+    const open = [...this.#clients.values()].flatMap((rooms) =>
+      [...rooms.values()].flatMap(({ holes }) => holes),
+    );
     for (const { client, room, epoch, offset, at } of [...this.#holes, ...open]) {
       const id = ackAt(room, epoch, offset);
       if (id === undefined) continue;
@@ -116,7 +118,8 @@ export class Subscriptions {
     this.#keepHoles(membership);
     // What the client has of the room is as old as its last message, not as this join.
     const known = membership.last;
-    if (since === undefined || known?.offset !== since.offset || known.epoch !== since.epoch) membership.at = at;
+    if (since === undefined || known?.offset !== since.offset || known.epoch !== since.epoch)
+      membership.at = at;
     Object.assign(membership, { phase: "joining", last: since, since, told: false, explained: "no" });
     this.figures.joins += 1;
   }
@@ -125,13 +128,19 @@ export class Subscriptions {
     const { client, room, epoch, offset, id, at } = event;
     const { last } = membership;
     const place = `${epoch}.${offset}.${id}`;
-    if (membership.phase === "out") return this.#find("M1", room, at, `${client} got ${place} and was not in the room`);
+    if (membership.phase === "out")
+      return this.#find("M1", room, at, `${client} got ${place} and was not in the room`);
     if (membership.phase === "joining") this.figures.replayed += 1;
     else this.figures.live += 1;
     if (last !== undefined && last.epoch !== epoch) {
       this.#find("I8", room, at, `${client} had ${textOf(last)}, got ${place} and was told nothing`);
     } else if (last !== undefined && offset > last.offset + 1) {
-      this.#find("I5", room, at, `${client} had ${textOf(last)}; expected offset ${last.offset + 1}, got ${place}`);
+      this.#find(
+        "I5",
+        room,
+        at,
+        `${client} had ${textOf(last)}; expected offset ${last.offset + 1}, got ${place}`,
+      );
       this.#passOver(event, last.offset + 1, offset - 1, membership);
     } else if (last !== undefined && offset <= last.offset) {
       return this.#behind(event, last, membership);
@@ -148,19 +157,27 @@ export class Subscriptions {
       membership.holes.splice(hole, 1);
       this.#find("I5", room, at, `${client} had ${textOf(last)} and then got ${place}`);
     } else if (this.#losses.between(membership.at, at)) {
-      this.#find("I8", room, at, `${client} had ${textOf(last)}, got ${place} after a loss and was told nothing`);
+      this.#find(
+        "I8",
+        room,
+        at,
+        `${client} had ${textOf(last)}, got ${place} after a loss and was told nothing`,
+      );
     } else this.#find("I4", room, at, `${client} had ${textOf(last)} and got ${place} again`);
   }
 
   #gap({ client, gap, at }: Subscribing & { kind: "gap" }, membership: Membership): void {
     const { room, epoch, from, to, reason } = gap;
-    if (membership.phase === "out") return this.#find("M1", room, at, `${client} was told of a gap and was not in the room`);
+    if (membership.phase === "out")
+      return this.#find("M1", room, at, `${client} was told of a gap and was not in the room`);
     this.figures.gaps += 1;
     this.#keepHoles(membership);
     if (this.#losses.between(membership.at, at)) membership.explained = "lost";
     // A client that was told before may be told again: the id in its position is no message's.
     else if (membership.since?.id === "gap") membership.explained = "lost";
-    else if (reason === "trimmed" && this.#bounds.has(room) && from <= to) membership.explained = "trimmed";
+    // If the client's own last message is the newest one that is gone, nothing proves that none is missing.
+    else if (reason === "trimmed" && this.#bounds.has(room) && from <= to + 1)
+      membership.explained = "trimmed";
     else membership.explained = "no";
     if (membership.phase === "live" && membership.explained === "no")
       this.#alarm(`${client} in ${room}: ${from} to ${to} of ${epoch}, ${reason}`);
@@ -179,17 +196,31 @@ export class Subscriptions {
       if (recovered === true && told) find("the reply says recovered, and a gap was told");
       if (recovered === true && position.epoch !== since.epoch)
         find(`resumed from ${textOf(since)}, recovered into ${textOf(position)}`);
-      if (recovered !== true && !told) find(`resumed from ${textOf(since)}, not recovered, and no gap was told`);
+      if (recovered !== true && !told)
+        find(`resumed from ${textOf(since)}, not recovered, and no gap was told`);
       this.#countResume(recovered === true, `${client} in ${room}`, membership, reply);
     }
     if (last !== undefined && (position.epoch !== last.epoch || position.offset < last.offset)) {
       this.#find("I5", room, at, `${client} had ${textOf(last)}; the reply says ${textOf(position)}`);
     } else if (last !== undefined && position.offset > last.offset) {
       this.#find("I5", room, at, `${client} had ${textOf(last)}; the reply says ${textOf(position)}`);
-      this.#passOver({ client, room, epoch: position.epoch, at }, last.offset + 1, position.offset, membership);
-    } else if (last !== undefined && last.id !== "" && last.offset > 0 && last.id !== position.id && last.id !== "gap") {
+      this.#passOver(
+        { client, room, epoch: position.epoch, at },
+        last.offset + 1,
+        position.offset,
+        membership,
+      );
+    } else if (
+      last !== undefined &&
+      last.id !== "" &&
+      last.offset > 0 &&
+      last.id !== position.id &&
+      last.id !== "gap"
+    ) {
       this.#find("I8", room, at, `${client} had ${textOf(last)}; the reply says ${textOf(position)}`);
     }
+    if (since !== undefined && recovered === true && membership.holes.length > 0)
+      find(`resumed from ${textOf(since)}, recovered, and ${membership.holes[0]!.offset} never came`);
     this.#logs.see({ room, ...position, at, who: `the reply to ${client}` });
     membership.last = position;
     membership.at = at;
@@ -214,7 +245,11 @@ export class Subscriptions {
   }
 
   /** It went on as if nothing had happened. */
-  #checkCrossing({ client, room, at }: { client: string; room: string; at: number }, membership: Membership, last: Position): void {
+  #checkCrossing(
+    { client, room, at }: { client: string; room: string; at: number },
+    membership: Membership,
+    last: Position,
+  ): void {
     if (last.id === "" || !this.#losses.between(membership.at, at)) return;
     this.#logs.cross({ room, ...last, at, who: client });
   }

@@ -132,7 +132,11 @@ export const BUGS: readonly Bug[] = [
       };
     },
   },
-  { name: "after-leave", does: "who has left goes on getting messages", plant: () => ({ keepsMembers: true }) },
+  {
+    name: "after-leave",
+    does: "who has left goes on getting messages",
+    plant: () => ({ keepsMembers: true }),
+  },
   onLive("ghost", "a message is delivered that nobody has sent", (push, next) =>
     next(moved(push, (place) => ({ ...place, id: `ghost-${place.offset}` }))),
   ),
@@ -165,11 +169,7 @@ export const BUGS: readonly Bug[] = [
   },
 ];
 
-function onLive(
-  name: string,
-  does: string,
-  act: (push: Push, next: Next) => void,
-): Bug {
+function onLive(name: string, does: string, act: (push: Push, next: Next) => void): Bug {
   return {
     name,
     does,

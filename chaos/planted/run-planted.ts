@@ -25,14 +25,12 @@ export async function runPlanted(
   options: Omit<ChaosOptions, "planted" | "rooms">,
 ): Promise<{ readonly caught: readonly Caught[]; readonly clean: boolean; readonly result: RunResult }> {
   const bugs = BUGS.filter(({ name }) => names.includes(name));
-  const planted = bugs.map(
-    (bug): RoomPlan => ({
-      room: plantedRoom(bug),
-      ...TRAFFIC,
-      planted: true,
-      ...(bug.needsBound === true ? { keeps: KEEPS } : {}),
-    }),
-  );
+  const planted = bugs.map((bug): RoomPlan => ({
+    room: plantedRoom(bug),
+    ...TRAFFIC,
+    planted: true,
+    ...(bug.needsBound === true ? { keeps: KEEPS } : {}),
+  }));
   const result = await runChaos({ ...options, planted: names, rooms: [...ROOMS, ...planted] });
   const { examples } = result.findings;
   const caught = bugs.map((bug): Caught => {

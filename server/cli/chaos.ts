@@ -34,14 +34,21 @@ const CLIENTS = { ordinary: 180, planted: 90 };
 export function chaosCommand(): Command {
   return new Command("chaos")
     .description("run three hubs on a Redis of their own, break them on purpose, and check every message")
-    .option("--seed <number>", "repeats a run: the same seed strikes the same things in the same order", whole)
+    .option(
+      "--seed <number>",
+      "repeats a run: the same seed strikes the same things in the same order",
+      whole,
+    )
     .option("--seconds <n>", `how long to strike, default ${SECONDS.ordinary}`, whole)
     .option("--faults <n>", "end after so many faults", whole)
     .option("--kinds <list>", "only these kinds of fault, separated by commas", names)
     .option("--without <list>", "all kinds but these", names)
     .option("--clients <n>", `how many clients, default ${CLIENTS.ordinary}`, whole)
     .option("--keep <dir>", "keep everything that was seen and printed in this folder")
-    .option("--gate", `the run of CI: ${GATE.seconds} s, ${GATE.clients} clients, seed ${GATE.seed}, and figures that must be met`)
+    .option(
+      "--gate",
+      `the run of CI: ${GATE.seconds} s, ${GATE.clients} clients, seed ${GATE.seed}, and figures that must be met`,
+    )
     .option("--planted <list>", "give the first hub these bugs (or: all), and tell which are noticed", names)
     .option("--list", "show the kinds of fault and the bugs that can be planted")
     .addHelpText("after", EXAMPLES)
@@ -62,10 +69,14 @@ async function chaos(flags: ChaosFlags): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.on(signal, () => interrupted.abort(new Error("interrupted")));
   try {
-    await (flags.planted === undefined ? strike(flags, interrupted.signal) : plant(flags, interrupted.signal));
+    await (flags.planted === undefined
+      ? strike(flags, interrupted.signal)
+      : plant(flags, interrupted.signal));
   } catch (error) {
     const known = error instanceof RedisMissing || error instanceof RangeError || interrupted.signal.aborted;
-    console.error(`roomcast: ${known ? (error as Error).message : ((error as Error).stack ?? String(error))}`);
+    console.error(
+      `roomcast: ${known ? (error as Error).message : ((error as Error).stack ?? String(error))}`,
+    );
     process.exitCode = interrupted.signal.aborted ? INTERRUPTED : 1;
   }
 }
@@ -90,13 +101,15 @@ async function plant(flags: ChaosFlags, signal: AbortSignal): Promise<void> {
   const all = BUGS.map(({ name }) => name);
   const chosen = flags.planted?.includes("all") === true ? all : (flags.planted ?? []);
   const unknown = chosen.find((name) => !all.includes(name));
-  if (unknown !== undefined) throw new RangeError(`there is no bug "${unknown}": roomcast chaos --list shows all`);
+  if (unknown !== undefined)
+    throw new RangeError(`there is no bug "${unknown}": roomcast chaos --list shows all`);
   const kinds = kindsNamed(flags.kinds ?? []);
   const options = optionsOf(flags, signal, { seed: 1, seconds: SECONDS.planted, clients: CLIENTS.planted });
   const { caught, clean, result } = await runPlanted(chosen, { ...options, kinds });
   console.log("");
   for (const { bug, by, seconds } of caught) {
-    const found = seconds === undefined ? "NOT NOTICED" : `${by.join(" ").padEnd(16)} ${seconds.toFixed(1)} s`;
+    const found =
+      seconds === undefined ? "NOT NOTICED" : `${by.join(" ").padEnd(16)} ${seconds.toFixed(1)} s`;
     console.log(`${bug.name.padEnd(18)} ${found.padEnd(26)} ${bug.does}`);
   }
   const missed = caught.filter(({ seconds }) => seconds === undefined).length;
