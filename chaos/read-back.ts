@@ -34,8 +34,8 @@ export async function readLog(node: string, url: string, room: string): Promise<
       position: page.position,
       firstOffset: first,
       messages: messages.map(({ epoch, offset, id, event, data }) => ({
-        epoch: epoch!,
-        offset: offset!,
+        epoch,
+        offset,
         id,
         hash: hashOf(event, data),
       })),

@@ -36,7 +36,7 @@ export function summaryOf(
   const counted = struck.filter(({ counts }) => counts);
   const kinds = new Map<string, number>();
   for (const { kind } of counted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  const perKind = [...kinds].toSorted().map(([kind, count]) => `${kind} ${count}`);
+  const perKind = [...kinds.keys()].toSorted().map((kind) => `${kind} ${kinds.get(kind)}`);
   const { deliveries, replayed, resumes, recovered, afterLoss, trimmed, falseAlarms } = figures;
   const lines = [
     "",

@@ -128,11 +128,18 @@ class Run {
     this.#say(
       `${name} on ${where} for ${(lastsMs / 1_000).toFixed(1)} s (${clients} clients, ${publishers} publishers${counts ? "" : "; too few to count"})`,
     );
-    this.#observe({ kind: "fault", at: Date.now(), name, losesData });
+    const tell = (what: "fault" | "returning" | "healed"): void =>
+      this.#observe({ kind: what, at: Date.now(), name, losesData });
+    tell("fault");
     try {
-      await kind.run(cluster, node, () => this.#pause(lastsMs));
+      await kind.run(
+        cluster,
+        node,
+        () => this.#pause(lastsMs),
+        () => tell("returning"),
+      );
     } finally {
-      this.#observe({ kind: "healed", at: Date.now(), name, losesData });
+      tell("healed");
     }
   }
 

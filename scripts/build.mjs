@@ -21,7 +21,10 @@ if (process.argv.includes("--clean")) rmSync(dist, { recursive: true, force: tru
 rmSync(join(dist, ".complete"), { force: true });
 
 const compiler = join(root, "node_modules/typescript/bin/tsc");
-const { status } = spawnSync(process.execPath, [compiler, "-b", "server/cli"], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(process.execPath, [compiler, "-b", "server/cli"], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (status !== 0) process.exit(status ?? 1);
 
 for (const { folder, endings } of assets) {

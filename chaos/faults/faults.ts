@@ -8,6 +8,9 @@ export interface FaultKind {
   readonly strikes: "node" | "redis";
   /** Redis comes back without some of what it has acknowledged. */
   readonly losesData: boolean;
-  /** Strikes, lets `lasts` pass and mends; resolves when all processes that it touched answer again. */
-  run(cluster: Cluster, node: number, lasts: () => Promise<void>): Promise<void>;
+  /**
+   * Strikes, lets `lasts` pass and mends; resolves when all processes that it touched answer again. What has lost data
+   * says that it is `returning` before it does.
+   */
+  run(cluster: Cluster, node: number, lasts: () => Promise<void>, returning: () => void): Promise<void>;
 }

@@ -35,12 +35,13 @@ export const REDIS_FAULTS: readonly FaultKind[] = [
   {
     ...onRedis("redis-rollback", "Redis is killed and comes back with what it had some seconds before"),
     losesData: true,
-    async run({ redis }, _node, lasts) {
+    async run({ redis }, _node, lasts, returning) {
       redis.snapshot();
       await sleep(LOST_MS);
       await redis.end("SIGKILL");
       redis.rollBack();
       await lasts();
+      returning();
       await redis.start();
     },
   },

@@ -78,7 +78,8 @@ export type Subscribing =
 
 /** What was done to the hub. */
 export interface Striking {
-  readonly kind: "fault" | "healed";
+  /** `returning`: a store that has lost data is about to come back. */
+  readonly kind: "fault" | "returning" | "healed";
   readonly at: number;
   readonly name: string;
   /** The store may come back without what it has acknowledged. */

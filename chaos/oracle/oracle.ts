@@ -62,6 +62,8 @@ export class Oracle {
         return this.#ledger.observe(event);
       case "fault":
         return event.losesData ? this.#losses.begin(event.at) : undefined;
+      case "returning":
+        return event.losesData ? this.#losses.return(event.at) : undefined;
       case "healed":
         return event.losesData ? this.#losses.end(event.at) : undefined;
       case "message": {

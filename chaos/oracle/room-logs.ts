@@ -32,8 +32,10 @@ export interface Sighting {
   readonly who: string;
 }
 
-/** A reader went on, untold, although the store may have lost what it had read. */
-export interface Crossing extends Omit<Sighting, "hash"> {}
+/** A reader went on from one place to the next, untold, although the store had lost its newest messages meanwhile. */
+export interface Crossing extends Omit<Sighting, "hash"> {
+  readonly next: { readonly offset: number; readonly id: string };
+}
 
 /** The logs as everyone together has seen them: who stands where, under which identity. */
 export class RoomLogs {
@@ -90,19 +92,27 @@ export class RoomLogs {
   }
 
   finish(): void {
-    for (const { room, epoch, offset, id, at, who } of this.#crossings) {
-      const occupants = this.#rooms.get(room)?.get(epoch)?.places[offset] ?? [];
-      const successor = occupants[occupants.findIndex((occupant) => occupant.id === id) + 1];
+    for (const { room, epoch, offset, id, at, who, next } of this.#crossings) {
+      const places = this.#rooms.get(room)?.get(epoch)?.places ?? [];
       // A later loss says nothing about what was right at the time.
-      if (successor === undefined || this.#losses.until(successor.at) !== this.#losses.until(at)) continue;
+      const replaced = (place: number, by: string): Occupant | undefined => {
+        const occupants = places[place] ?? [];
+        const successor = occupants[occupants.findIndex((occupant) => occupant.id === by) + 1];
+        return successor !== undefined && this.#losses.until(successor.at) === this.#losses.until(at)
+          ? successor
+          : undefined;
+      };
+      const successor = replaced(offset, id);
+      // Who is still in the log of before may yet be told.
+      if (successor === undefined || replaced(next.offset, next.id) !== undefined) continue;
       const text = `${who} went on after ${epoch}.${offset}.${id} and was told nothing; the log has ${successor.id} there`;
       this.#find("I8", room, at, text);
     }
   }
 
   #epoch({ room, epoch, at, who }: Sighting): Epoch {
-    let epochs = this.#rooms.get(room);
-    if (epochs === undefined) this.#rooms.set(room, (epochs = new Map()));
+    const epochs = this.#rooms.get(room) ?? new Map<string, Epoch>();
+    this.#rooms.set(room, epochs);
     let found = epochs.get(epoch);
     if (found === undefined) {
       found = { since: at, places: [] };
@@ -114,8 +124,8 @@ export class RoomLogs {
   }
 
   #compare({ room, epoch, offset, id, hash, at, who }: Sighting): void {
-    let known = this.#known.get(room);
-    if (known === undefined) this.#known.set(room, (known = new Map()));
+    const known = this.#known.get(room) ?? new Map<string, Known>();
+    this.#known.set(room, known);
     const message = known.get(id);
     if (message === undefined) {
       known.set(id, { hash, places: [{ epoch, offset, at }] });

@@ -96,8 +96,8 @@ export class Subscriptions {
   }
 
   #membership(client: string, room: string): Membership {
-    let rooms = this.#clients.get(client);
-    if (rooms === undefined) this.#clients.set(client, (rooms = new Map()));
+    const rooms = this.#clients.get(client) ?? new Map<string, Membership>();
+    this.#clients.set(client, rooms);
     let membership = rooms.get(room);
     if (membership === undefined) {
       membership = {
@@ -246,12 +246,12 @@ export class Subscriptions {
 
   /** It went on as if nothing had happened. */
   #checkCrossing(
-    { client, room, at }: { client: string; room: string; at: number },
+    { client, room, at, offset, id }: Subscribing & { kind: "message" },
     membership: Membership,
     last: Position,
   ): void {
-    if (last.id === "" || !this.#losses.between(membership.at, at)) return;
-    this.#logs.cross({ room, ...last, at, who: client });
+    if (last.id === "" || !this.#losses.crossed(membership.at, at)) return;
+    this.#logs.cross({ room, ...last, at, who: client, next: { offset, id } });
   }
 
   #passOver(

@@ -9,7 +9,7 @@ export const EPOCH = "e1";
 export const FORGETFUL = new Map([["chat:short", 10]]);
 
 export const hashOf = (id: string): number =>
-  [...id].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7);
+  Array.from(id).reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7);
 export const at = (offset: number, epoch = EPOCH): Position => ({
   epoch,
   offset,
