@@ -95,7 +95,7 @@ class Run {
     const end = Date.now() + seconds * 1_000;
     if (kinds.length === 0) return this.#pause(seconds * 1_000);
     for (const step of schedule(seed, kinds, NODES)) {
-      if (Date.now() >= end || this.#struck.filter(({ counts }) => counts).length >= faults) return;
+      if (Date.now() >= end || this.#struck.length >= faults) return;
       await Promise.all(step.faults.map((fault) => this.#balanced(fault, crew)));
       await Promise.all(step.faults.map((fault) => this.#strikeOne(fault, cluster, crew)));
       await this.#pause(step.pauseMs);

@@ -166,7 +166,7 @@ export class Ledger {
     for (const sent of this.#sent.values()) {
       if (sent.ack === undefined) continue;
       // A log that lost its newest messages gives their offsets again.
-      const key = `${sent.publisher} ${sent.room} ${sent.ack.epoch} ${this.#losses.until(sent.ack.at)}`;
+      const key = `${sent.publisher} ${sent.room} ${sent.ack.epoch} ${this.#losses.returned(sent.ack.at)}`;
       const stream = streams.get(key);
       if (stream === undefined) streams.set(key, [sent]);
       else stream.push(sent);

@@ -32,6 +32,11 @@ export class Losses {
     return this.#losses.filter(({ from }) => from <= at).length;
   }
 
+  /** How often the store has come back without its newest messages by then: each time it gives offsets anew. */
+  returned(at: number): number {
+    return this.#losses.filter(({ back }) => back !== undefined && back <= at).length;
+  }
+
   /** Whether the store came back without its newest messages in between. */
   crossed(from: number, to: number): boolean {
     return this.#losses.some(({ back }) => back !== undefined && from < back && back <= to);
