@@ -74,6 +74,27 @@ describe("a join", () => {
     expect(back.offsets).toEqual([8, 9, 10]);
   });
 
+  it("is not answered with the place of a message that is gone while the node reads on", async () => {
+    await core.close();
+    core = await startCore({ rooms: { "stream:*": { messages: 3, ageMs: 3_600_000 } } });
+    await core.join(core.reader());
+    await core.publish(1);
+    core.broker.pass = () => [];
+    await core.publish(9);
+    let readOn: (() => void) | undefined;
+    core.broker.gate = (method) =>
+      method === "read" ? new Promise<void>((resolve) => (readOn = resolve)) : undefined;
+    core.broker.interrupt();
+    await until(() => readOn !== undefined);
+    core.broker.pass = undefined;
+    core.broker.gate = undefined;
+    const reply = core.join(core.reader());
+    await new Promise((resolve) => setImmediate(resolve));
+    readOn!();
+    const { offset, id } = (await reply).position;
+    expect([offset, id === ""]).toEqual([10, false]);
+  });
+
   it("starts a reader of another log at the first message of this one", async () => {
     await core.publish(2);
     const back = core.reader();

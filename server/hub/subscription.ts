@@ -55,15 +55,12 @@ export class Subscription {
     await this.#room.open();
     this.#demandRunning();
     const course = await this.#courseFrom(start);
-    for (
-      let changes = 0;
-      course.cur.offset !== this.#room.last.offset || course.cur.epoch !== this.#room.last.epoch;
-    ) {
+    for (let changes = 0; !this.#hasMet(course);) {
       if (course.cur.epoch !== this.#room.last.epoch) {
         changes += 1;
         if (changes > MAX_CHANGES) throw new HubError("unavailable", "the room's log keeps changing");
         await this.#followEpoch(course);
-      } else if (course.cur.offset > this.#room.last.offset) await this.#room.compare();
+      } else if (course.cur.offset >= this.#room.last.offset) await this.#room.compare();
       else await this.#replay(course);
       this.#demandRunning();
     }
@@ -163,6 +160,15 @@ export class Subscription {
     }
     // Also lets the rest of the node run where the whole replay is at hand.
     await this.#subscriber.drained();
+  }
+
+  /**
+   * Where the room has just passed over messages that are gone, nobody knows the id at its place until it has read on: a
+   * position from there would be none.
+   */
+  #hasMet({ cur }: Course): boolean {
+    const { epoch, offset, id } = this.#room.last;
+    return cur.offset === offset && cur.epoch === epoch && (id !== "" || offset === 0);
   }
 
   #tellGap(course: Course, before: Position, reason: GapReason): void {
