@@ -23,7 +23,7 @@ const CLIENTS_PER_PROCESS = 130;
 const WORKERS = 2;
 /** Clients stay and stay away for up to so long, in ms. */
 const STAY_MS = 20_000;
-const AWAY_MS = 7_000;
+const AWAY_MS = 5_000;
 /** They leave no room for up to so long, in ms; where bugs are planted, leaving is what some of them show at. */
 const ROOM_MS = { ordinary: 20_000, planted: 4_000 };
 

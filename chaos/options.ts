@@ -56,7 +56,7 @@ export const GATE: {
 } = {
   seed: 1,
   seconds: 320,
-  clients: 240,
+  clients: 260,
   targets: { deliveries: 200_000, faults: 30, kinds: 8, resumes: 500, replayed: 0.2 },
 };
 

@@ -114,9 +114,16 @@ export class Processes {
         : createWriteStream(join(this.#logs, `${String(this.#started).padStart(3, "0")}-${name}.log`));
     const one = new RunProcess(name, child, log);
     this.#processes.add(one);
-    child.once("exit", () => this.#processes.delete(one));
-    if (child.pid !== undefined && this.#reaper.connected) this.#reaper.send(child.pid);
+    child.once("exit", () => {
+      this.#processes.delete(one);
+      this.#tellReaper({ ended: child.pid });
+    });
+    this.#tellReaper({ started: child.pid });
     return one;
+  }
+
+  #tellReaper(news: object): void {
+    if (this.#reaper.connected) this.#reaper.send(news);
   }
 
   #killAll(): void {

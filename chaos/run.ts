@@ -96,33 +96,29 @@ class Run {
     if (kinds.length === 0) return this.#pause(seconds * 1_000);
     for (const step of schedule(seed, kinds, NODES)) {
       if (Date.now() >= end || this.#struck.length >= faults) return;
-      await Promise.all(step.faults.map((fault) => this.#balanced(fault, crew)));
+      await this.#balanced(step.faults, crew);
       await Promise.all(step.faults.map((fault) => this.#strikeOne(fault, cluster, crew)));
       await this.#pause(step.pauseMs);
     }
   }
 
-  /** Waits until enough hangs on what is struck. */
-  async #balanced({ kind, node }: PlannedFault, crew: Crew): Promise<void> {
+  /** Waits until enough hangs on everything that is about to be struck. */
+  async #balanced(faults: readonly PlannedFault[], crew: Crew): Promise<void> {
     const least = Math.min(LEAST_CLIENTS, Math.floor(this.#options.clients / 5));
     const end = Date.now() + BALANCE_MS;
-    while (Date.now() < end) {
-      const clients = kind.strikes === "node" ? crew.clientsOn(node) : clientsOf(crew);
-      const publishers = kind.strikes === "node" ? crew.publishersOn(node) : 1;
-      if (clients >= least && publishers > 0) return;
-      await this.#pause(100);
-    }
+    const isReady = (fault: PlannedFault): boolean => {
+      const { clients, publishers } = hangingOn(fault, crew);
+      return clients >= least && publishers > 0;
+    };
+    while (!faults.every(isReady) && Date.now() < end) await this.#pause(50);
   }
 
-  async #strikeOne({ kind, node, lastsMs }: PlannedFault, cluster: Cluster, crew: Crew): Promise<void> {
-    const onNode = kind.strikes === "node";
-    const clients = onNode ? crew.clientsOn(node) : clientsOf(crew);
-    const publishers = onNode
-      ? crew.publishersOn(node)
-      : crew.publishersOn(0) + crew.publishersOn(1) + crew.publishersOn(2);
+  async #strikeOne(fault: PlannedFault, cluster: Cluster, crew: Crew): Promise<void> {
+    const { kind, node, lastsMs } = fault;
+    const { clients, publishers } = hangingOn(fault, crew);
     const counts = clients >= LEAST_CLIENTS && publishers > 0;
     const { name, losesData } = kind;
-    const where = onNode ? `node ${node}` : "Redis";
+    const where = kind.strikes === "node" ? `node ${node}` : "Redis";
     const struck: Struck = { kind: name, where, lastsMs, clients, publishers, counts, at: this.#elapsed };
     this.#struck.push(struck);
     this.#say(
@@ -226,9 +222,12 @@ class Run {
   }
 }
 
-function clientsOf(crew: Crew): number {
-  return Array.from({ length: NODES }, (_, node) => crew.clientsOn(node)).reduce(
-    (sum, count) => sum + count,
-    0,
-  );
+/** How many clients and publishers a fault strikes: those of its node, or for Redis all. */
+function hangingOn({ kind, node }: PlannedFault, crew: Crew): { clients: number; publishers: number } {
+  const nodes = kind.strikes === "node" ? [node] : Array.from({ length: NODES }, (_, index) => index);
+  const sum = (of: (index: number) => number): number => nodes.reduce((all, index) => all + of(index), 0);
+  return {
+    clients: sum((index) => crew.clientsOn(index)),
+    publishers: sum((index) => crew.publishersOn(index)),
+  };
 }

@@ -57,7 +57,7 @@ describe("a proxy in front of a server that repeats what it hears", () => {
     proxy!.resetAll();
     await ended;
     await proxy!.close();
-    expect(proxy!.open).toBe(0);
+    await until(() => proxy!.open === 0);
   });
 });
 
