@@ -95,6 +95,32 @@ describe("a join", () => {
     expect([offset, id === ""]).toEqual([10, false]);
   });
 
+  it("is answered with the log's place where the log went back and the node has not seen it yet", async () => {
+    await core.publish(1);
+    const member = core.reader();
+    await core.join(member);
+    core.broker.pass = (message) => [message.offset === 3 ? { ...message, id: "lost" } : message];
+    await core.publish(2);
+    const { head } = await core.broker.read(ROOM, { after: 0, limit: 1 });
+    const reader = core.reader();
+    const reply = await core.join(reader, { rewind: 3 });
+    expect(reply.position).toEqual(head);
+    expect(member.gaps).toMatchObject([{ reason: "rolled_back", to: 3 }]);
+  });
+
+  it("ends at the head when all messages are removed under a reader", async () => {
+    await core.publish(400);
+    const reader = core.reader();
+    let cleared = false;
+    reader.drain = async () => {
+      if (!cleared) await core.hub.clear({ id: "moderator" }, ROOM);
+      cleared = true;
+    };
+    const reply = await core.join(reader, { rewind: 400 });
+    expect(reply.position.offset).toBe(400);
+    expect(reply).toMatchObject({ reason: "trimmed", replayed: 300 });
+  });
+
   it("starts a reader of another log at the first message of this one", async () => {
     await core.publish(2);
     const back = core.reader();

@@ -136,7 +136,7 @@ export class Subscription {
     if (page.head.epoch !== course.cur.epoch) return;
     if (page.firstOffset > course.cur.offset + 1) {
       const before = course.cur;
-      course.cur = { ...before, offset: page.firstOffset - 1 };
+      course.cur = { ...before, offset: page.firstOffset - 1, id: "" };
       course.firstOffset = page.firstOffset;
       this.#tellGap(course, before, "trimmed");
     }
@@ -164,11 +164,13 @@ export class Subscription {
 
   /**
    * Where the room has just passed over messages that are gone, nobody knows the id at its place until it has read on: a
-   * position from there would be none.
+   * position from there would be none. And if the last replayed message is another one than the room's at that place,
+   * the log went back and the room has not seen it yet.
    */
-  #hasMet({ cur }: Course): boolean {
+  #hasMet({ cur, replayed }: Course): boolean {
     const { epoch, offset, id } = this.#room.last;
-    return cur.offset === offset && cur.epoch === epoch && (id !== "" || offset === 0);
+    if (cur.offset !== offset || cur.epoch !== epoch) return false;
+    return replayed > 0 && cur.id !== "" ? cur.id === id : id !== "" || offset === 0;
   }
 
   #tellGap(course: Course, before: Position, reason: GapReason): void {
