@@ -14,7 +14,7 @@ import type { PublishReply } from "../shared/protocol.ts";
 import { loadConfig, type Config, type LogLevel, type StoreKind } from "./config.ts";
 import { allowEveryone, type Authorize } from "./hub/authorize.ts";
 import type { Broker } from "./hub/broker.ts";
-import { Hub } from "./hub/hub.ts";
+import { Hub, type HubContext } from "./hub/hub.ts";
 import type { Observer } from "./hub/observer.ts";
 import type { Session } from "./hub/session.ts";
 import { createLog, observeInto } from "./operations/log.ts";
@@ -109,17 +109,23 @@ export async function createHub(options: HubOptions = {}): Promise<RoomcastHub> 
   return runHub(loadConfig(settings), server, authorize);
 }
 
-/** Starts a hub with a configuration that is checked already. */
+/**
+ * Starts a hub with a configuration that is checked already.
+ *
+ * @param makeHub puts another core in its place, to see whether it would be noticed
+ */
 export async function runHub(
   config: Config,
   server?: HttpServer,
   authorize: Authorize = allowEveryone,
+  makeHub: (context: HubContext) => Hub = (context) => new Hub(context),
 ): Promise<RoomcastHub> {
   const observer = observeInto(createLog(config.logLevel));
   const { broker, adapter, size } = await openStore(config, observer);
   const mayDo: Authorize = (session, capability, room) =>
     session === PROGRAM || authorize(session, capability, room);
-  const hub = new Hub({ broker, authorize: mayDo, observer, limits: config.limits, rooms: config.rooms });
+  const { limits, rooms } = config;
+  const hub = makeHub({ broker, authorize: mayDo, observer, limits, rooms });
   try {
     await hub.start();
   } catch (error) {
