@@ -204,4 +204,32 @@ describe("a log in another's place", () => {
     await core.publish(1);
     expect(reader.offsets).toEqual([1, 2, 1]);
   });
+
+  it("is told to a reader whose replay is under way, before what follows", async () => {
+    await core.join(core.reader());
+    await core.publish(5);
+    const { messages } = await core.broker.read(ROOM, { after: 1, limit: 1 });
+    const reader = core.reader();
+    const changed = (async () => {
+      // What the node knows of the log's ends is then too old to rely on.
+      const began = performance.now();
+      await until(() => performance.now() - began > 1_000, 2_000);
+      await hearLost(1, core);
+      // As another node does that finds out first.
+      await core.broker.renewEpoch(ROOM, messages[0]!.epoch);
+      core.broker.pass = () => [];
+      await core.publish(3);
+      core.broker.pass = undefined;
+    })();
+    reader.drain = () => changed;
+    const reply = await core.join(reader, { since: messages[0]! });
+    expect(reply).toMatchObject({ recovered: false, position: { offset: 8 } });
+    expect(reader.log.slice(0, 4)).toEqual([
+      3,
+      4,
+      5,
+      expect.objectContaining({ epoch: reply.position.epoch }),
+    ]);
+    expect(reader.offsets.slice(-3)).toEqual([6, 7, 8]);
+  });
 });

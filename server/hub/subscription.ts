@@ -159,7 +159,9 @@ export class Subscription {
     let unsent = 0;
     for (const message of messages) {
       if (message.offset !== course.cur.offset + 1) continue;
-      if (message.epoch !== this.#room.last.epoch || message.offset > this.#room.last.offset) break;
+      const { epoch, offset } = this.#room.last;
+      // The room may have changed its log while the reader waited: it is told of that before what follows.
+      if (message.epoch !== course.cur.epoch || message.epoch !== epoch || message.offset > offset) break;
       this.#subscriber.send({ kind: "message", message });
       course.cur = { epoch: message.epoch, offset: message.offset, id: message.id };
       course.replayed += 1;
