@@ -124,6 +124,6 @@ export interface Broker {
 export interface BrokerHandler {
   onMessage(message: StoredMessage): void;
   onEphemeral(message: EphemeralMessage): void;
-  /** Messages may have passed unseen: every held room must be compared with its log. */
-  onInterruption(): void;
+  /** Messages may have passed unseen: the room, or every held one, must be compared with its log. */
+  onInterruption(room?: RoomName): void;
 }

@@ -66,7 +66,10 @@ export class Hub {
     await this.#context.broker.start({
       onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
       onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
-      onInterruption: () => this.#rooms.forEach(({ room }) => void room.compare()),
+      onInterruption: (name) => {
+        if (name === undefined) this.#rooms.forEach(({ room }) => void room.compare());
+        else void this.#rooms.get(name)?.room.compare();
+      },
     });
   }
 

@@ -18,12 +18,16 @@ import type {
 import { createSocketAdapter, type SocketAdapter } from "./adapter.ts";
 import { AppendLanes } from "./append-lanes.ts";
 import { Channels } from "./channels.ts";
+import { ClusterMap } from "./cluster-map.ts";
 import { RedisLog } from "./redis-log.ts";
 
 const LINGER_MS = 2_000;
 
 export interface RedisBrokerOptions {
-  /** `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS. Redis 7 or newer. */
+  /**
+   * `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS; of a cluster one master or more, separated
+   * by commas. Redis 7 or newer.
+   */
   readonly url: string;
   readonly limits?: Limits;
   /** Is written to Redis for publishers, at the start and after each reconnect. */
@@ -34,7 +38,7 @@ export interface RedisBrokerOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** Makes a hub's nodes one through Redis. Two connections: one asks, one receives. */
+/** Makes a hub's nodes one through Redis. Two connections, in a cluster to each master: one asks, one receives. */
 export class RedisBroker implements Broker {
   readonly #log: RedisLog;
   readonly #channels: Channels;
@@ -51,7 +55,7 @@ export class RedisBroker implements Broker {
   }: RedisBrokerOptions) {
     this.#roomOptions = roomOptions;
     this.#onError = onError ?? (() => {});
-    const common = { url, limits, onError: this.#onError };
+    const common = { url, limits, map: new ClusterMap(), onError: this.#onError };
     this.#log = new RedisLog({ ...common, onConnected: () => this.#tellRoomOptions() });
     this.#channels = new Channels({ ...common, lingerMs });
     this.#lanes = new AppendLanes(
@@ -68,7 +72,7 @@ export class RedisBroker implements Broker {
   /** What Socket.IO's server takes as its `adapter`, so that stock emits travel over the same connections. */
   socketAdapter(): SocketAdapter {
     return createSocketAdapter({
-      connection: this.#log.connection,
+      commands: this.#log.commands,
       channels: this.#channels,
       onError: this.#onError,
     });

@@ -18,17 +18,19 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { Commands } from "./commands.ts";
+import type { Connection } from "./connection.ts";
 import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
+import type { MastersOptions } from "./masters.ts";
 import { RoomIndex } from "./room-index.ts";
 import { loadScripts, runScript, type ScriptName } from "./scripts.ts";
 import { WIRE_END, wireStart } from "./wire.ts";
 
 export type RedisLimits = Pick<Limits, "redisConnectMs" | "redisCommandMs" | "idempotencyMs">;
 
-export interface RedisLogOptions extends Pick<ConnectionOptions, "url" | "keepsProcess" | "onError"> {
+export interface RedisLogOptions extends Pick<MastersOptions, "url" | "map" | "keepsProcess" | "onError"> {
   readonly limits?: RedisLimits;
-  /** Is called after each (re)connect. */
+  /** Is called after each (re)connect, in a cluster to any master. */
   readonly onConnected?: () => void;
 }
 
@@ -50,25 +52,25 @@ const CHECKS_AT_ONCE = 1_000;
  * keep their order only if the caller awaits each before the next (see `AppendLanes`).
  */
 export class RedisLog {
-  readonly connection: Connection;
+  readonly commands: Commands;
   readonly #limits: RedisLimits;
   readonly #index: RoomIndex;
 
-  constructor({ url, keepsProcess = true, onError = () => {}, onConnected, ...rest }: RedisLogOptions) {
-    this.#limits = rest.limits ?? DEFAULT_LIMITS;
-    const onUsable = ({ connected }: { connected: boolean }): void => {
+  constructor({ limits = DEFAULT_LIMITS, onConnected, onError = () => {}, ...rest }: RedisLogOptions) {
+    this.#limits = limits;
+    const onUsable = (connection: Connection, { connected }: { connected: boolean }): void => {
       if (!connected) return;
       this.#index.forget();
-      void loadScripts(this.connection);
+      void loadScripts(connection);
       onConnected?.();
     };
-    this.connection = new Connection({ url, limits: this.#limits, keepsProcess, onError, onUsable });
-    this.#index = new RoomIndex(this.connection);
+    this.commands = new Commands({ ...rest, limits, onError, onUsable });
+    this.#index = new RoomIndex(this.commands);
   }
 
   /** @throws HubError `unavailable` with the reason; tries only once */
   async connect(): Promise<void> {
-    await this.connection.connect();
+    await this.commands.masters.connect();
   }
 
   async append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
@@ -91,7 +93,7 @@ export class RedisLog {
 
   async broadcast(room: RoomName, { id, head, except }: EphemeralDraft): Promise<void> {
     const args = [channelOf(room), wireStart(room, except), WIRE_END, id, head];
-    await runScript(this.connection, "broadcast", [metaKey(room)], args, this.#limits.redisCommandMs);
+    await runScript(this.commands, "broadcast", [metaKey(room)], args, this.#limits.redisCommandMs);
   }
 
   async read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
@@ -116,7 +118,7 @@ export class RedisLog {
   }
 
   async clear(room: RoomName): Promise<void> {
-    await this.connection.run(["DEL", logKey(room)]);
+    await this.commands.run(["DEL", logKey(room)]);
   }
 
   async rooms(query: RoomsQuery): Promise<RoomsPage> {
@@ -124,17 +126,17 @@ export class RedisLog {
   }
 
   async ping(): Promise<void> {
-    await this.connection.run(["PING"]);
+    await this.commands.ping();
   }
 
   /** Tells publishers which options the rooms of this hub have. */
   async writeRoomOptions(table: RoomOptionsTable): Promise<void> {
-    await this.connection.run(["SET", OPTIONS_KEY, JSON.stringify(table)]);
+    await this.commands.run(["SET", OPTIONS_KEY, JSON.stringify(table)]);
   }
 
   /** Reads the options that the nodes wrote; undefined if no node has. */
   async readRoomOptions(): Promise<RoomOptionsTable | undefined> {
-    const text = await this.connection.run(["GET", OPTIONS_KEY]);
+    const text = await this.commands.run(["GET", OPTIONS_KEY]);
     if (typeof text !== "string") return undefined;
     try {
       return JSON.parse(text) as RoomOptionsTable;
@@ -144,7 +146,7 @@ export class RedisLog {
   }
 
   async close(): Promise<void> {
-    await this.connection.close();
+    await this.commands.close();
   }
 
   async #read(room: RoomName, offset: number, page: readonly [string, number, number]): Promise<ReadReply> {
@@ -153,7 +155,7 @@ export class RedisLog {
   }
 
   #script(name: ScriptName, room: RoomName, args: readonly string[]): Promise<unknown> {
-    return runScript(this.connection, name, logKeys(room), args, this.#limits.redisCommandMs);
+    return runScript(this.commands, name, logKeys(room), args, this.#limits.redisCommandMs);
   }
 }
 
