@@ -9,6 +9,11 @@ export interface Draft {
    * The sender may send this id again, so the log remembers it. An id that nobody else knows yet needs no memory.
    */
   readonly keyed: boolean;
+  /**
+   * Only if the message may be stored already: how long ago it was sent first, in ms of a clock that never jumps. Then it
+   * is looked for among what the log has stored since, whether its id is remembered or not.
+   */
+  readonly sentAgoMs?: number;
   /** The packet up to what only the log knows (see `shared/packet.ts`). */
   readonly head: string;
 }
@@ -100,6 +105,7 @@ export interface Broker {
   /**
    * Gives each draft the next offset, stores it and sends it out, in one atomic step per room. A keyed id that was
    * seen within the idempotency window gives its first position and `duplicate: true`; with other content, `id_reused`.
+   * So does a draft that was sent before and is found; where the log is too short to tell, it is `unavailable`.
    */
   append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]>;
   /** Sends to the members who are there now: no place, no memory, at most once. */
@@ -109,8 +115,18 @@ export interface Broker {
   /** Never rejects: a node that can't reach its store receives nothing anyway. */
   unsubscribe(room: RoomName): Promise<void>;
   read(room: RoomName, query: HistoryQuery): Promise<HistoryPage>;
+  /**
+   * The newest messages of many logs in one round, as cheap as can be; undefined for a room that has no log. Where only
+   * a part of the store is away, its rooms have the error instead.
+   */
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]>;
   /** Reads the ends of many logs in one round; makes the epoch of a room that has none yet. */
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]>;
+  /**
+   * Gives a room's log another epoch if it still has this one, so that of several nodes one does; what is kept goes on
+   * under the new epoch. Resolves with the ends as they are then, whoever renewed it.
+   */
+  renewEpoch(room: RoomName, epoch: string): Promise<LogEnds>;
   /** Forgets the messages; epoch and offset go on. */
   clear(room: RoomName): Promise<void>;
   /** Rooms that have had a message, in the order of their names. */
@@ -124,6 +140,8 @@ export interface Broker {
 export interface BrokerHandler {
   onMessage(message: StoredMessage): void;
   onEphemeral(message: EphemeralMessage): void;
+  /** The store can't be heard until it is told of the interruption: what is known of it may be out of date. */
+  onAway(): void;
   /** Messages may have passed unseen: the room, or every held one, must be compared with its log. */
   onInterruption(room?: RoomName): void;
 }

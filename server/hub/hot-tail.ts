@@ -8,10 +8,32 @@ export class HotTail {
   #messages: StoredMessage[] = [];
   #characters = 0;
 
+  get oldest(): StoredMessage | undefined {
+    return this.#messages[0];
+  }
+
+  get newest(): StoredMessage | undefined {
+    return this.#messages.at(-1);
+  }
+
   push(message: StoredMessage): void {
     this.#messages.push(message);
     this.#characters += message.packet.length;
     if (this.#messages.length > MAX_MESSAGES || this.#characters > MAX_CHARACTERS) this.#shrink();
+  }
+
+  /** Takes what was read of the log and ends where the tail begins, as far as there is space. */
+  prepend(messages: readonly StoredMessage[]): void {
+    for (const message of messages.toReversed()) {
+      const { oldest } = this;
+      if (oldest === undefined || oldest.epoch !== message.epoch) return;
+      if (message.offset >= oldest.offset) continue;
+      const characters = this.#characters + message.packet.length;
+      const fits = this.#messages.length < MAX_MESSAGES && characters <= MAX_CHARACTERS;
+      if (message.offset !== oldest.offset - 1 || !fits) return;
+      this.#messages.unshift(message);
+      this.#characters = characters;
+    }
   }
 
   clear(): void {
@@ -21,7 +43,19 @@ export class HotTail {
 
   /** The id at an offset, if it is here. */
   idAt(offset: number): string | undefined {
-    return this.#messages[offset - this.#first]?.id;
+    return this.#at(offset)?.id;
+  }
+
+  /**
+   * Whether a message of a log that took this one's place may have been heard before, under whatever epoch. Ids may be
+   * counted anew by their publishers, so the time has to agree as well; what is older than the tail is told by its time.
+   */
+  mayHaveHeard({ offset, id, time }: StoredMessage): boolean {
+    const { oldest } = this;
+    if (oldest === undefined) return false;
+    if (offset < oldest.offset) return time <= oldest.time;
+    const heard = this.#at(offset);
+    return heard?.id === id && heard.time === time;
   }
 
   /** Up to `limit` messages after an offset; undefined if the first of them is no longer here. */
@@ -33,6 +67,10 @@ export class HotTail {
 
   get #first(): number {
     return this.#messages[0]?.offset ?? Number.NaN;
+  }
+
+  #at(offset: number): StoredMessage | undefined {
+    return this.#messages[offset - this.#first];
   }
 
   /** By a quarter at a time: moving the array for every message would cost more than the message. */

@@ -9,6 +9,7 @@ import { optionsOf, type RoomOptions, type RoomOptionsTable } from "../../shared
 import { demand, type Authorize, type Capability } from "./authorize.ts";
 import type { Appended, Broker, Draft, RoomsPage, RoomsQuery } from "./broker.ts";
 import { readHistory, type HistoryRange } from "./history.ts";
+import { HeadWatch } from "./head-watch.ts";
 import { LocalRoom } from "./local-room.ts";
 import type { Observer } from "./observer.ts";
 import type { Session } from "./session.ts";
@@ -58,19 +59,24 @@ export class Hub {
   readonly #subscribers = new Map<Subscriber, SubscriberRooms>();
   readonly #transports: Transport[] = [];
 
+  readonly #watch: HeadWatch;
+
   constructor(context: HubContext) {
     this.#context = context;
+    this.#watch = new HeadWatch(context.broker, context.observer, () => this.#heldRooms());
   }
 
   async start(): Promise<void> {
     await this.#context.broker.start({
       onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
       onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
+      onAway: () => this.#rooms.forEach(({ room }) => room.log.doubt()),
       onInterruption: (name) => {
         if (name === undefined) this.#rooms.forEach(({ room }) => void room.compare());
         else void this.#rooms.get(name)?.room.compare();
       },
     });
+    this.#watch.start();
   }
 
   addTransport(transport: Transport): void {
@@ -161,6 +167,7 @@ export class Hub {
   async clear(session: Session, room: RoomName): Promise<void> {
     await this.#demand(session, "moderate", room);
     await this.#context.broker.clear(room);
+    this.#rooms.get(room)?.room.log.forget();
   }
 
   /** A room's head and options; every valid name is a room. */
@@ -190,7 +197,12 @@ export class Hub {
   /** Ends every connection and then the broker. */
   async close(closing: Closing): Promise<void> {
     await Promise.all(this.#transports.map((transport) => transport.close(closing)));
+    this.#watch.stop();
     await this.#context.broker.close();
+  }
+
+  *#heldRooms(): Iterable<LocalRoom> {
+    for (const { room } of this.#rooms.values()) yield room;
   }
 
   #hold(subscriber: Subscriber, name: RoomName): { subscription: Subscription; release: () => void } {
@@ -199,18 +211,17 @@ export class Hub {
     if (held === undefined) {
       const deliver = (room: RoomName, push: Push): void =>
         this.#transports.forEach((transport) => transport.deliver(room, push));
+      const pageLimit = limits.historyPage;
+      const { messages } = optionsOf(name, this.#context.rooms);
       held = {
-        room: new LocalRoom(name, { broker, observer, deliver, pageLimit: limits.historyPage }),
+        room: new LocalRoom(name, { broker, observer, deliver, pageLimit, messages }),
         holders: 0,
       };
       this.#rooms.set(name, held);
     }
     held.holders += 1;
     const { room } = held;
-    const subscription = new Subscription(subscriber, room, {
-      broker,
-      replayChunk: limits.outboundBytes / 4,
-    });
+    const subscription = new Subscription(subscriber, room, { replayChunk: limits.outboundBytes / 4 });
     return { subscription, release: () => this.#release(name) };
   }
 

@@ -40,7 +40,7 @@ describe("a node that misses something", () => {
     core.broker.pass = (message) => [message, message];
     await core.publish(3);
     expect(reader.offsets).toEqual([1, 2, 3]);
-    expect(core.broker.asked.check).toBe(1);
+    expect(core.broker.asked.check).toBe(0);
   });
 
   it("puts right what comes in the wrong order", async () => {
@@ -104,7 +104,7 @@ describe("a node that misses something", () => {
     const { position } = await core.join(reader);
     await core.publish(3);
     core.broker.inject({ room: ROOM, epoch: position.epoch, offset: 2, id: "other", time: 1, packet: "[]" });
-    await until(() => core.broker.asked.check === 2, 1_000);
+    await until(() => core.broker.asked.check === 1, 1_000);
     await core.publish(1);
     await until(() => reader.offsets.length === 4, 1_000);
     expect(reader.offsets).toEqual([1, 2, 3, 4]);
@@ -121,7 +121,7 @@ describe("a node that misses something", () => {
     await until(() => reader.offsets.length === 2, 1_000);
     expect(reader.offsets).toEqual([1, 2]);
     expect(reader.gaps).toEqual([]);
-    expect(core.broker.asked.check).toBeGreaterThan(1);
+    expect(core.broker.asked.check).toBeGreaterThan(0);
   });
 
   it("tells its members what is trimmed while it fetches", async () => {

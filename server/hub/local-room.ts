@@ -2,11 +2,12 @@ import { HubError, toHubError } from "../../shared/errors.ts";
 import type { Position } from "../../shared/position.ts";
 import type { GapReason } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
-import type { Broker, EphemeralMessage, HistoryPage, StoredMessage } from "./broker.ts";
-import { HotTail } from "./hot-tail.ts";
+import type { Broker, CheckResult, EphemeralMessage, LogEnds, StoredMessage } from "./broker.ts";
+import { commonEntries } from "./common-entry.ts";
+import { Held } from "./held.ts";
 import type { Observer } from "./observer.ts";
-import { PageReader } from "./page-reader.ts";
-import { recover } from "./recovery.ts";
+import { recoverPlace } from "./recovery.ts";
+import { RoomLog } from "./room-log.ts";
 import type { Push } from "./transport.ts";
 
 export interface LocalRoomContext {
@@ -15,10 +16,10 @@ export interface LocalRoomContext {
   /** Takes what the live members get, in the order in which they get it. */
   readonly deliver: (room: RoomName, push: Push) => void;
   readonly pageLimit: number;
+  /** How many messages the room keeps. */
+  readonly messages: number;
 }
 
-/** What arrives while the room can't take it is held up to here; beyond, it is read from the log instead. */
-const MAX_HELD = 4_096;
 const RETRY_MS = { least: 100, most: 1_000 };
 
 /**
@@ -27,29 +28,42 @@ const RETRY_MS = { least: 100, most: 1_000 };
  */
 export class LocalRoom {
   readonly name: RoomName;
+  readonly log: RoomLog;
   readonly #context: LocalRoomContext;
-  readonly #reader: PageReader;
-  readonly #tail = new HotTail();
   #last: Position = { epoch: "", offset: 0, id: "" };
   /** Defined while messages wait: until the room is open, and while it compares itself with the log. */
-  #held: StoredMessage[] | undefined = [];
-  /** So many of the held ones had come before the log was asked, so its answer covers them. */
-  #covered = 0;
+  #held: Held | undefined = new Held();
   #opening: Promise<void> | undefined;
   #comparing: Promise<void> | undefined;
   /** Something may have passed unseen since the log was asked. */
   #stale = false;
+  /** `performance.now()` when it was last certain that nothing is missing. */
+  #provenAt = 0;
+  /** The log has gone on to here; its messages may be on their way. */
+  #awaited = 0;
   #closed = false;
 
   constructor(name: RoomName, context: LocalRoomContext) {
     this.name = name;
     this.#context = context;
-    this.#reader = new PageReader(context.broker, name, context.pageLimit);
+    const { broker, pageLimit, messages } = context;
+    const [heard, compare] = [() => this.#last, () => this.compare()];
+    this.log = new RoomLog({ broker, room: name, pageLimit, messages, heard, compare });
   }
 
   /** The newest message that the live members have. */
   get last(): Position {
     return this.#last;
+  }
+
+  /** False while the room is at a place whose message it never knew: nobody could resume from there. */
+  get isNamed(): boolean {
+    return this.#last.id !== "" || this.#last.offset === 0;
+  }
+
+  /** For how long, in ms, nothing has proven that the room has all there is; 0 while it is finding out. */
+  unprovenMs(now: number): number {
+    return this.#held === undefined && !this.#closed ? now - this.#provenAt : 0;
   }
 
   /** Subscribes, then reads the head, in this order: what is appended in between arrives twice rather than never. */
@@ -61,14 +75,15 @@ export class LocalRoom {
   close(): void {
     this.#closed = true;
     this.#held = undefined;
-    this.#tail.clear();
+    this.log.forget();
   }
 
   onMessage(message: StoredMessage): void {
     if (this.#closed) return;
-    if (this.#held !== undefined) this.#hold(message);
-    else if (!this.#take(message)) {
-      this.#held = [message];
+    if (this.#held !== undefined) {
+      if (!this.#held.push(message)) this.#stale = true;
+    } else if (!this.#take(message)) {
+      this.#held = new Held(message);
       void this.compare();
     }
   }
@@ -83,26 +98,45 @@ export class LocalRoom {
    */
   compare(): Promise<void> {
     this.#stale = true;
+    this.log.doubt();
+    // In this very turn: a message that is taken after this call could hide what came before it.
+    if (!this.#closed) this.#held ??= new Held();
     this.#comparing ??= this.#compare();
     return this.#comparing;
   }
 
-  /** Messages after an offset that this node still has; undefined if the log must be asked. */
-  recent(offset: number, limit: number): readonly StoredMessage[] | undefined {
-    return this.#tail.after(offset, limit);
+  /** The log's head is where this room stood when it was asked. */
+  prove(askedAt: number): void {
+    this.#awaited = 0;
+    this.#provenAt = Math.max(this.#provenAt, askedAt);
   }
 
-  /** A page of the log. */
-  page(offset: number): Promise<HistoryPage> {
-    return this.#reader.after(offset);
+  /**
+   * Takes the log's answer about the place at which this room stood when it was asked. What the log has more may be on
+   * its way; only if it has not come by the next answer, or something else is wrong, the room compares itself.
+   */
+  judge(since: Position, log: CheckResult, askedAt: number): void {
+    if (this.#closed || this.#held !== undefined) return;
+    const { head } = log;
+    const verdict = recoverPlace(since, log);
+    const mayBeOnItsWay = verdict.recovered || verdict.reason === "trimmed";
+    if (!mayBeOnItsWay || this.#last.epoch !== head.epoch) return void this.compare();
+    if (verdict.recovered) this.log.learn(log, askedAt);
+    if (head.offset <= this.#last.offset) this.prove(askedAt);
+    else if (this.#awaited > this.#last.offset) void this.compare();
+    else this.#awaited = head.offset;
   }
 
   async #open(): Promise<void> {
     const { broker } = this.#context;
     await broker.subscribe(this.name);
-    this.#covered = this.#held?.length ?? 0;
-    const [log] = await broker.check([{ room: this.name, offset: 0 }]);
-    this.#last = log!.head;
+    this.#held?.cover();
+    const askedAt = performance.now();
+    const page = await broker.read(this.name, { before: Number.MAX_SAFE_INTEGER, limit: 1 });
+    this.#last = page.head;
+    page.messages.forEach((message) => this.log.tail.push(message));
+    this.log.learn(page, askedAt);
+    this.#provenAt = askedAt;
     if (!this.#release()) void this.compare();
   }
 
@@ -111,23 +145,16 @@ export class LocalRoom {
     if (message.epoch !== this.#last.epoch) return false;
     if (message.offset === this.#last.offset + 1) {
       this.#deliver(message);
+      this.#provenAt = performance.now();
       return true;
     }
-    return message.offset <= this.#last.offset && this.#tail.idAt(message.offset) === message.id;
+    return message.offset <= this.#last.offset && this.log.tail.idAt(message.offset) === message.id;
   }
 
   #deliver(message: StoredMessage): void {
     this.#last = { epoch: message.epoch, offset: message.offset, id: message.id };
-    this.#tail.push(message);
+    this.log.tail.push(message);
     this.#context.deliver(this.name, { kind: "message", message });
-  }
-
-  #hold(message: StoredMessage): void {
-    this.#held!.push(message);
-    if (this.#held!.length <= MAX_HELD) return;
-    this.#held = [];
-    this.#covered = 0;
-    this.#stale = true;
   }
 
   /**
@@ -135,21 +162,18 @@ export class LocalRoom {
    * doesn't fit: the log must be asked again.
    */
   #release(): boolean {
-    const held = this.#held ?? [];
+    const held = this.#held;
     this.#held = undefined;
-    for (const [i, message] of held.entries()) {
-      if (this.#take(message) || this.#precedes(message) || i < this.#covered) continue;
-      this.#held = held.slice(i);
-      return false;
-    }
-    return true;
+    const misfit = held?.firstMisfit((message) => this.#take(message) || this.#precedes(message));
+    this.#held = misfit;
+    return misfit === undefined;
   }
 
   /** At or before the place that the log just gave, and nothing speaks against it. */
   #precedes(message: StoredMessage): boolean {
     const { epoch, offset } = this.#last;
     return (
-      message.epoch === epoch && message.offset <= offset && this.#tail.idAt(message.offset) === undefined
+      message.epoch === epoch && message.offset <= offset && this.log.tail.idAt(message.offset) === undefined
     );
   }
 
@@ -157,8 +181,8 @@ export class LocalRoom {
     // A room that can't be opened is closed by those who wanted it.
     await this.#opening?.catch(() => undefined);
     for (let failures = 0; !this.#closed;) {
-      this.#held ??= [];
-      this.#covered = this.#held.length;
+      this.#held ??= new Held();
+      this.#held.cover();
       this.#stale = false;
       try {
         await this.#catchUp();
@@ -176,25 +200,58 @@ export class LocalRoom {
 
   async #catchUp(): Promise<void> {
     const since = this.#last;
+    const askedAt = performance.now();
     const [log] = await this.#context.broker.check([{ room: this.name, offset: since.offset }]);
     if (this.#closed) return;
-    const verdict = recover(since, log!);
-    if (!verdict.recovered) {
-      // After a rollback the log holds again what the members have had, so they go on at its head.
-      const start = verdict.reason === "rolled_back" ? log!.head.offset : verdict.start;
-      this.#skipTo(log!.head, start, verdict.reason);
+    const verdict = recoverPlace(since, log!);
+    let ends: LogEnds = log!;
+    if (!verdict.recovered && verdict.reason === "trimmed") {
+      // The room may keep so little that its messages are gone before they arrive.
+      this.#held?.takeNext((message) => this.#take(message));
+      if (verdict.start > this.#last.offset) this.#skipTo(ends, verdict.start, "trimmed");
+    } else if (!verdict.recovered) {
+      ends = verdict.reason === "rolled_back" ? await this.#renew(since) : log!;
+      if (!this.#closed) await this.#changeLog(ends, verdict.reason);
     }
-    await this.#backfill(log!.head);
+    if (this.#closed) return;
+    this.log.learn(ends, askedAt);
+    await this.#backfill(ends.head);
+    this.#awaited = 0;
+    this.#provenAt = askedAt;
+  }
+
+  /**
+   * The store has lost its newest messages and kept the epoch, which would make two messages of one position. Only what
+   * this node itself has heard may cause this, never what a client says.
+   */
+  #renew(since: Position): Promise<LogEnds> {
+    return this.#context.broker.renewEpoch(this.name, since.epoch);
+  }
+
+  /** Goes on in another log: after what it has in common with the old one, else from its first message. */
+  async #changeLog(ends: LogEnds, reason: GapReason): Promise<void> {
+    const { broker, pageLimit } = this.#context;
+    const common = await commonEntries(broker, this.name, this.log.tail, ends, pageLimit);
+    if (this.#closed) return;
+    const last = common?.at(-1);
+    // Another node may have renewed the epoch: then this is the old log all the same.
+    this.#skipTo(
+      ends,
+      last?.offset ?? ends.firstOffset - 1,
+      last === undefined ? reason : "rolled_back",
+      last?.id,
+    );
+    common?.forEach((message) => this.log.tail.push(message));
   }
 
   async #backfill(head: Position): Promise<void> {
     let fetched = 0;
     while (this.#last.offset < head.offset && !this.#closed) {
-      const page = await this.page(this.#last.offset);
+      const page = await this.log.page(this.#last.offset);
       if (this.#closed) return;
-      if (page.head.epoch !== this.#last.epoch)
+      if (page.head.epoch !== this.#last.epoch || page.head.offset < this.#last.offset)
         throw new HubError("unavailable", "the log changed while it was read");
-      if (page.firstOffset > this.#last.offset + 1) this.#skipTo(page.head, page.firstOffset - 1, "trimmed");
+      if (page.firstOffset > this.#last.offset + 1) this.#skipTo(page, page.firstOffset - 1, "trimmed");
       const next = page.messages.filter((message) => message.offset > this.#last.offset);
       if (next.length === 0 && this.#last.offset < head.offset) {
         throw new HubError("internal", "the log gives no message after an offset below its head");
@@ -205,11 +262,11 @@ export class LocalRoom {
     if (fetched > 0) this.#context.observer.backfilled(this.name, fetched);
   }
 
-  #skipTo(head: Position, start: number, reason: GapReason): void {
+  #skipTo({ head }: LogEnds, start: number, reason: GapReason, id?: string): void {
     const from = head.epoch === this.#last.epoch && reason !== "rolled_back" ? this.#last.offset + 1 : 1;
     const gap = { room: this.name, epoch: head.epoch, from, to: start, reason };
-    this.#last = { epoch: head.epoch, offset: start, id: start === head.offset ? head.id : "" };
-    this.#tail.clear();
+    this.#last = { epoch: head.epoch, offset: start, id: id ?? (start === head.offset ? head.id : "") };
+    this.log.forget();
     this.#context.observer.gap(gap);
     this.#context.deliver(this.name, { kind: "gap", gap });
   }

@@ -2,7 +2,7 @@ import { HubError } from "../../shared/errors.ts";
 import { parseDuration } from "../../shared/duration.ts";
 import { formatCursor, type Position } from "../../shared/position.ts";
 import type { GapReason, JoinReply, Rewind } from "../../shared/protocol.ts";
-import type { Broker, StoredMessage } from "./broker.ts";
+import type { StoredMessage } from "./broker.ts";
 import type { LocalRoom } from "./local-room.ts";
 import { recover } from "./recovery.ts";
 import type { Subscriber } from "./transport.ts";
@@ -14,7 +14,6 @@ export interface Start {
 }
 
 export interface SubscriptionContext {
-  readonly broker: Broker;
   /** Characters of messages after which a replay waits for the reader. */
   readonly replayChunk: number;
 }
@@ -57,13 +56,16 @@ export class Subscription {
     const course = await this.#courseFrom(start);
     for (
       let changes = 0;
-      course.cur.offset !== this.#room.last.offset || course.cur.epoch !== this.#room.last.epoch;
+      course.cur.offset !== this.#room.last.offset ||
+      course.cur.epoch !== this.#room.last.epoch ||
+      !this.#room.isNamed;
     ) {
       if (course.cur.epoch !== this.#room.last.epoch) {
         changes += 1;
         if (changes > MAX_CHANGES) throw new HubError("unavailable", "the room's log keeps changing");
         await this.#followEpoch(course);
-      } else if (course.cur.offset > this.#room.last.offset) await this.#room.compare();
+      } else if (course.cur.offset > this.#room.last.offset || !this.#room.isNamed)
+        await this.#room.compare();
       else await this.#replay(course);
       this.#demandRunning();
     }
@@ -81,25 +83,25 @@ export class Subscription {
   }
 
   async #courseFrom({ since, rewind }: Start): Promise<Course> {
-    const { broker } = this.#context;
-    const room = this.#room.name;
+    const { log } = this.#room;
     if (since === undefined && rewind === undefined) {
       // Read only now: the room may have gone on since it was opened.
       return { cur: this.#room.last, firstOffset: 0, replayed: 0 };
     }
     if (typeof rewind === "string" && since === undefined) {
-      const page = await broker.read(room, { youngerThanMs: parseDuration(rewind), limit: 1 });
+      const page = await log.since(parseDuration(rewind));
       const offset = (page.messages[0]?.offset ?? page.head.offset + 1) - 1;
       return { cur: { epoch: page.head.epoch, offset, id: "" }, firstOffset: page.firstOffset, replayed: 0 };
     }
-    const [log] = await broker.check([{ room, offset: since?.offset ?? 0 }]);
-    this.#demandRunning();
-    const { head, firstOffset } = log!;
     if (since === undefined) {
+      const { head, firstOffset } = await log.ends();
       const offset = Math.max(head.offset - Number(rewind), firstOffset - 1);
       return { cur: { epoch: head.epoch, offset, id: "" }, firstOffset, replayed: 0 };
     }
-    const verdict = recover(since, log!);
+    const standing = await log.standing(since);
+    this.#demandRunning();
+    const { head, firstOffset } = standing;
+    const verdict = recover(since, standing);
     const course: Course = {
       cur: { ...since, epoch: head.epoch, offset: verdict.start },
       firstOffset,
@@ -115,11 +117,11 @@ export class Subscription {
     await this.#room.compare();
     this.#demandRunning();
     if (course.cur.epoch === this.#room.last.epoch) return;
-    const [log] = await this.#context.broker.check([{ room: this.#room.name, offset: 0 }]);
+    const { head, firstOffset } = await this.#room.log.check(0);
     this.#demandRunning();
     const before = course.cur;
-    course.cur = { epoch: log!.head.epoch, offset: log!.firstOffset - 1, id: "" };
-    course.firstOffset = log!.firstOffset;
+    course.cur = { epoch: head.epoch, offset: firstOffset - 1, id: "" };
+    course.firstOffset = firstOffset;
     if (before.epoch !== course.cur.epoch) this.#tellGap(course, before, "epoch_changed");
   }
 
@@ -131,13 +133,18 @@ export class Subscription {
   }
 
   async #replayPage(course: Course): Promise<void> {
-    const recent = this.#room.recent(course.cur.offset, Number.POSITIVE_INFINITY);
+    const { log } = this.#room;
+    // What is still at hand may have been removed from the log while the reader took what came before it.
+    await log.ends();
+    this.#demandRunning();
+    const recent = log.recent(course.cur.offset, Number.POSITIVE_INFINITY);
     if (recent !== undefined) return this.#send(course, recent);
-    const page = await this.#room.page(course.cur.offset);
+    const page = await log.page(course.cur.offset);
     this.#demandRunning();
     // The loop in join() follows the log's new identity as soon as the room has seen it.
     if (page.head.epoch !== course.cur.epoch) return;
-    if (page.firstOffset > course.cur.offset + 1) {
+    const isThere = page.messages.some(({ offset }) => offset === course.cur.offset + 1);
+    if (!isThere && page.firstOffset > course.cur.offset + 1) {
       const before = course.cur;
       course.cur = { ...before, offset: page.firstOffset - 1 };
       course.firstOffset = page.firstOffset;

@@ -46,8 +46,7 @@ export class Delivery {
 
   async #try(room: RoomName, open: readonly Outgoing[]): Promise<void> {
     if (open.length === 0) return;
-    open.forEach((outgoing) => outgoing.start());
-    const messages = open.map(({ message }) => message);
+    const messages = open.map((outgoing) => outgoing.start());
     const unwanted = onceUnwanted(open);
     const rest = longestRest(open);
     // Whoever waits has a timer that keeps the process; this one must not outlast them.

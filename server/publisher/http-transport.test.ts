@@ -12,11 +12,12 @@ const room = parseRoomName("chat:läb/1");
 const message: CheckedMessage = {
   room,
   id: "one",
+  keyed: true,
   event: "message",
   data: '{"text":"hi"}',
   ephemeral: false,
 };
-const ephemeral: CheckedMessage = { room, id: "two", event: "typing", data: "null", ephemeral: true };
+const ephemeral: CheckedMessage = { ...message, id: "two", event: "typing", data: "null", ephemeral: true };
 const place = { epoch: "e", offset: 7, cursor: "e.7.one", duplicate: false };
 
 let server: Server;

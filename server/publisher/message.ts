@@ -20,6 +20,8 @@ export interface CheckedMessage {
   readonly room: RoomName;
   /** Fixed before the first try, so that every further one is the same message. */
   readonly id: string;
+  /** The caller gave the id, and may send it again by another call. */
+  readonly keyed: boolean;
   readonly event: string;
   /** The data as JSON text. */
   readonly data: string;
@@ -44,6 +46,7 @@ export function checkMessage(input: unknown, limits: Limits): CheckedMessage {
     event: parseEvent(event),
     data: encodeData(data, limits),
     id: id === undefined ? randomId() : parseMessageId(id),
+    keyed: id !== undefined,
     ephemeral: ephemeral === true,
   };
 }

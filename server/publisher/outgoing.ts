@@ -1,7 +1,7 @@
 import { HubError } from "../../shared/errors.ts";
 import type { PublishReply } from "../../shared/protocol.ts";
 import type { CheckedMessage } from "./message.ts";
-import { Failure, type Outcome } from "./transport.ts";
+import { Failure, type Attempt, type Outcome } from "./transport.ts";
 
 /** How long a caller waits. */
 export interface Patience {
@@ -23,11 +23,18 @@ export class Outgoing {
   #underWay = false;
   /** An earlier try may have had its effect. */
   #unsure = false;
+  #firstTryAt: number | undefined;
+  /** The log has remembered the id since the first try, and needs no other help to know it again. */
+  readonly #isRemembered: boolean;
   #failures = 0;
   #last: HubError | undefined;
 
-  constructor(message: CheckedMessage, patience: Patience) {
+  /** @param unsureSince `performance.now()` of an earlier call's first try, if that may have stored the message */
+  constructor(message: CheckedMessage, patience: Patience, unsureSince?: number) {
     this.message = message;
+    this.#firstTryAt = unsureSince;
+    this.#unsure = unsureSince !== undefined;
+    this.#isRemembered = message.keyed && unsureSince === undefined;
     this.#patience = patience;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -49,8 +56,19 @@ export class Outgoing {
     return asks ? (this.#last?.retryAfterMs ?? 0) : 0;
   }
 
-  start(): void {
+  /** When an earlier try may have stored what is now given up: `performance.now()` of the first one. */
+  get unsureSince(): number | undefined {
+    return this.#unsure || this.#underWay ? this.#firstTryAt : undefined;
+  }
+
+  /** Begins a try. */
+  start(): Attempt {
+    const now = performance.now();
+    this.#firstTryAt ??= now;
     this.#underWay = true;
+    return this.#unsure && !this.#isRemembered
+      ? { ...this.message, sentAgoMs: now - this.#firstTryAt }
+      : this.message;
   }
 
   /** Takes what a try brought; the message stays open if another one may do better. */

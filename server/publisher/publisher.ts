@@ -9,6 +9,7 @@ import { checkMessage, sizeOf, type CheckedMessage, type OutgoingMessage } from 
 import { Outgoing } from "./outgoing.ts";
 import { checkTimeout } from "./settings.ts";
 import type { Transport } from "./transport.ts";
+import { Unsure } from "./unsure.ts";
 
 export interface SendOptions {
   /** How long this may take, from the call, in ms; at most the 10 minutes for which an id is remembered. */
@@ -79,12 +80,14 @@ export class RoomPublisher implements Publisher {
   readonly #context: PublisherContext;
   readonly #delivery: Delivery;
   readonly #lanes = new Map<RoomName, Lane<Outgoing, undefined>>();
+  readonly #unsure: Unsure;
   readonly #unanswered = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(context: PublisherContext) {
     this.#context = context;
     this.#delivery = new Delivery(context.transport, context.random);
+    this.#unsure = new Unsure(context.limits.idempotencyMs);
     // The overloads tell the reply's type by the options, as the code does.
     this.emit = this.#emit.bind(this) as Emit;
   }
@@ -147,7 +150,7 @@ export class RoomPublisher implements Publisher {
   }
 
   #send(messages: readonly CheckedMessage[], { signal, ...patience }: Until): readonly Outgoing[] {
-    const all = messages.map((message) => new Outgoing(message, patience));
+    const all = messages.map((message) => new Outgoing(message, patience, this.#unsure.since(message)));
     const timer = setTimeout(() => all.forEach((one) => one.timeUp()), patience.timeoutMs);
     const forget =
       signal === undefined
@@ -159,7 +162,13 @@ export class RoomPublisher implements Publisher {
       this.#unanswered.delete(answered);
     });
     this.#unanswered.add(answered);
-    for (const one of all) this.#push(one);
+    for (const one of all) {
+      one.answer.then(
+        () => this.#unsure.settle(one.message, undefined),
+        () => this.#unsure.settle(one.message, one.unsureSince),
+      );
+      this.#push(one);
+    }
     return all;
   }
 

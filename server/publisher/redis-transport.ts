@@ -11,7 +11,10 @@ import {
 } from "../../shared/room-options.ts";
 import { RedisLog } from "../stores/redis/redis-log.ts";
 import type { CheckedMessage } from "./message.ts";
-import { Failure, refused, type Outcome, type Transport } from "./transport.ts";
+import { Failure, refused, type Attempt, type Outcome, type Transport } from "./transport.ts";
+
+/** A room that keeps fewer messages may have let go of one before it is sent again, so its log remembers every id. */
+const LEAST_TAIL = 100;
 
 /** The nodes' room options are read again after so long. */
 const OPTIONS_MS = 30_000;
@@ -30,7 +33,7 @@ export class RedisTransport implements Transport {
     this.#log = new RedisLog({ url, limits, keepsProcess: false, onConnected });
   }
 
-  async send(room: RoomName, messages: readonly CheckedMessage[]): Promise<readonly Outcome[]> {
+  async send(room: RoomName, messages: readonly Attempt[]): Promise<readonly Outcome[]> {
     const outcomes = new Array<Outcome>(messages.length);
     try {
       await this.#connect();
@@ -73,13 +76,14 @@ export class RedisTransport implements Transport {
 
   async #append(
     room: RoomName,
-    messages: readonly CheckedMessage[],
+    messages: readonly Attempt[],
     retention: RoomOptions,
     outcomes: Outcome[],
   ): Promise<void> {
     const kept = messages.flatMap((message, index) => (message.ephemeral ? [] : [{ message, index }]));
     try {
-      const drafts = kept.map(({ message }) => ({ id: message.id, keyed: true, head: headOf(message) }));
+      const remembers = retention.messages < LEAST_TAIL;
+      const drafts = kept.map(({ message }) => draftOf(message, remembers));
       const appended = await this.#log.append(room, drafts, retention);
       appended.forEach((result, i) => {
         outcomes[kept[i]!.index] = result.ok
@@ -107,6 +111,15 @@ export class RedisTransport implements Transport {
       outcomes[i] = refused(toHubError(error));
     }
   }
+}
+
+type Draft = Parameters<RedisLog["append"]>[1][number];
+
+function draftOf(message: Attempt, remembers: boolean): Draft {
+  const { id, keyed, sentAgoMs } = message;
+  const head = headOf(message);
+  if (remembers) return { id, keyed: true, head };
+  return sentAgoMs === undefined ? { id, keyed, head } : { id, keyed, sentAgoMs, head };
 }
 
 function headOf({ room, event, data }: CheckedMessage): string {

@@ -44,6 +44,31 @@ describe("a retry", () => {
     expect(transport.ids(ROOM)).toEqual([reply.id]);
   });
 
+  test("says that it is one only if an earlier try may have stored the message", async () => {
+    const transport = new ScriptedTransport(failure("unavailable"), "lose");
+    const publisher = scriptedPublisher(transport);
+    await publisher.emit(ROOM, "message", "a");
+    expect(transport.sentBefore).toEqual([[false], [false], [true]]);
+    transport.sentBefore.length = 0;
+    // The log remembers an id that the caller has given.
+    transport.script("lose");
+    await publisher.emit(ROOM, "message", "b", { id: "mine" });
+    expect(transport.sentBefore).toEqual([[false], [false]]);
+  });
+
+  test("by another call, with the id that the error named, is one too", async () => {
+    let answer = (): void => undefined;
+    const transport = new ScriptedTransport(new Promise<void>((resolve) => (answer = resolve)));
+    const publisher = scriptedPublisher(transport, { timeoutMs: 40 });
+    const error = await errorOf(publisher.emit(ROOM, "message", "a"));
+    const id = /the id (\S+)/.exec(error.message)![1]!;
+    answer();
+    await publisher.emit("chat:other", "message", "a", { id });
+    await publisher.emit(ROOM, "message", "a", { id });
+    await publisher.emit(ROOM, "message", "a", { id });
+    expect(transport.sentBefore).toEqual([[false], [false], [true], [false]]);
+  });
+
   test("keeps the caller's id", async () => {
     const transport = new ScriptedTransport("lose");
     const reply = await scriptedPublisher(transport).emit(ROOM, "message", "a", { id: "mine" });

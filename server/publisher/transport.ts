@@ -18,6 +18,12 @@ export class Failure {
   }
 }
 
+/** A message as one try sends it. */
+export interface Attempt extends CheckedMessage {
+  /** Only if the log may have the message without remembering its id: how long ago the first try was, in ms. */
+  readonly sentAgoMs?: number;
+}
+
 /** Takes messages to the log, by one way. */
 export interface Transport {
   /** More batches than these wait for their turn. */
@@ -27,7 +33,7 @@ export interface Transport {
    *
    * @param signal aborts when nobody waits for this try any more
    */
-  send(room: RoomName, messages: readonly CheckedMessage[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  send(room: RoomName, messages: readonly Attempt[], signal: AbortSignal): Promise<readonly Outcome[]>;
   close(): Promise<void>;
 }
 

@@ -39,6 +39,8 @@ export class Ear implements BrokerHandler {
     this.ephemerals.push(message);
   }
 
+  onAway(): void {}
+
   onInterruption(room?: RoomName): void {
     if (room === undefined) this.interruptions += 1;
     else this.interrupted.push(room);

@@ -156,6 +156,16 @@ export function describeReading(makeNodes: MakeNodes): void {
       await expect(nodes.a.check([])).resolves.toEqual([]);
     });
 
+    test("tells the heads of many rooms at once, and of those that never were nothing", async () => {
+      const rooms = range(1, 40).map(() => freshRoom());
+      await Promise.all(rooms.map((room, i) => appendAll(nodes.a, room, range(1, i % 3))));
+      await nodes.a.check([{ room: rooms[3]!, offset: 0 }]);
+      const heads = await nodes.b.heads(rooms);
+      const checks = await nodes.a.check(rooms.map((room) => ({ room, offset: 0 })));
+      expect(heads).toEqual(checks.map(({ head }, i) => (i % 3 === 0 && i !== 3 ? undefined : head)));
+      await expect(nodes.a.heads([])).resolves.toEqual([]);
+    });
+
     test("makes the epoch of a room that never was, for good", async () => {
       const room = freshRoom();
       const [[one], [other]] = await Promise.all([
@@ -181,8 +191,10 @@ export function describeReading(makeNodes: MakeNodes): void {
       closing.a.ping(),
       closing.a.append(room, [draft(room, 1)], KEEP),
       closing.a.read(room, { after: 0, limit: 1 }),
+      closing.a.heads([room]),
       closing.a.check([{ room, offset: 0 }]),
       closing.a.rooms({ prefix: "", limit: 1 }),
+      closing.a.renewEpoch(room, "e"),
       closing.a.clear(room),
       closing.a.broadcast(room, draft(room, 1)),
       closing.a.subscribe(room),

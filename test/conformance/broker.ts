@@ -4,6 +4,8 @@ import { describeDelivery } from "./broker-delivery.ts";
 import { describeKeeping } from "./broker-keeping.ts";
 import type { MakeNodes } from "./broker-nodes.ts";
 import { describeReading } from "./broker-reading.ts";
+import { describeRenewing } from "./broker-renewing.ts";
+import { describeRetrying } from "./broker-retrying.ts";
 
 /** What every broker promises, run on two nodes that share one store. */
 export function describeBroker(name: string, makeNodes: MakeNodes): void {
@@ -12,5 +14,7 @@ export function describeBroker(name: string, makeNodes: MakeNodes): void {
     describeDelivery(makeNodes);
     describeKeeping(makeNodes);
     describeReading(makeNodes);
+    describeRenewing(makeNodes);
+    describeRetrying(makeNodes);
   });
 }

@@ -1,19 +1,28 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { slotOf } from "../../server/stores/redis/slot.ts";
+import { HubError } from "../../shared/errors.ts";
 import type { RoomName } from "../../shared/room-name.ts";
+import { FaultProxy } from "../support/fault-proxy.ts";
 import { RedisCluster } from "../support/redis-cluster.ts";
 import type { RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, offsetsOf, placed, range } from "./broker-nodes.ts";
 import { RedisBench, timed, type RedisNode } from "./redis-nodes.ts";
 
+const saving = ["--appendonly", "yes", "--appendfsync", "always"];
 const bench = new RedisBench();
+let cluster: RedisCluster;
+beforeAll(async () => {
+  cluster = await RedisCluster.start({ args: saving });
+}, 20_000);
 afterEach(() => bench.end());
+afterAll(() => cluster.stop());
 
 const away = { code: "unavailable", retryable: true };
 
 /** A room for each master, in their order. */
-async function roomOnEach(cluster: RedisCluster): Promise<RoomName[]> {
+async function roomOnEach(): Promise<RoomName[]> {
   const rooms = new Map<RedisServer, RoomName>();
   while (rooms.size < cluster.masters.length) {
     const room = freshRoom();
@@ -22,12 +31,10 @@ async function roomOnEach(cluster: RedisCluster): Promise<RoomName[]> {
   return cluster.masters.map((master) => rooms.get(master)!);
 }
 
-const saving = ["--appendonly", "yes", "--appendfsync", "always"];
-
 /** Two nodes that hold a room on each master, in which one message each has come. */
-async function spread(cluster: RedisCluster): Promise<{ a: RedisNode; b: RedisNode; rooms: RoomName[] }> {
+async function spread(): Promise<{ a: RedisNode; b: RedisNode; rooms: RoomName[] }> {
   const [a, b] = [await bench.node(cluster), await bench.node(cluster)];
-  const rooms = await roomOnEach(cluster);
+  const rooms = await roomOnEach();
   for (const room of rooms) {
     await Promise.all([a.broker.subscribe(room), b.broker.subscribe(room)]);
     await appendAll(a.broker, room, [1]);
@@ -37,12 +44,6 @@ async function spread(cluster: RedisCluster): Promise<{ a: RedisNode; b: RedisNo
 }
 
 describe("the addresses of a cluster", () => {
-  let cluster: RedisCluster;
-  beforeAll(async () => {
-    cluster = await RedisCluster.start();
-  }, 20_000);
-  afterAll(() => cluster.stop());
-
   const errorAt = async (...urls: string[]): Promise<unknown> =>
     (await timed(bench.node({ url: urls.join(",") }))).error;
 
@@ -50,7 +51,7 @@ describe("the addresses of a cluster", () => {
     const alone = await bench.redis();
     await alone.kill();
     const { broker } = await bench.node({ url: `${alone.url}, ${cluster.masters[2]!.url}` });
-    for (const room of await roomOnEach(cluster)) await appendAll(broker, room, [1]);
+    for (const room of await roomOnEach()) await appendAll(broker, room, [1]);
     expect(await errorAt(alone.url, alone.url)).toMatchObject({
       ...away,
       message: expect.stringMatching(/ECONNREFUSED.*;.*ECONNREFUSED/),
@@ -75,7 +76,7 @@ describe("the addresses of a cluster", () => {
   });
 
   test("lead to all masters: rooms are on each of them, and all are listed", async () => {
-    const { a, rooms } = await spread(cluster);
+    const { a, rooms } = await spread();
     const sizes = await cluster.each((master) => master.command("DBSIZE"));
     expect(sizes.every((size) => Number(size) > 0)).toBe(true);
     await until(async () => {
@@ -85,7 +86,7 @@ describe("the addresses of a cluster", () => {
   });
 
   test("that forget a script on one master get it again", async () => {
-    const { a, b, rooms } = await spread(cluster);
+    const { a, b, rooms } = await spread();
     await cluster.masters[1]!.command("SCRIPT", "FLUSH");
     for (const room of rooms) await appendAll(a.broker, room, range(2, 20));
     await until(() => rooms.every((room) => b.ear.of(room).length === 20));
@@ -98,8 +99,7 @@ describe.each([
   ["hanging", async (master: RedisServer) => master.hang(), async (master: RedisServer) => master.wake()],
 ])("a master that is %s", (_name, fail, recover) => {
   test("makes its own rooms unavailable within 2 s, and no other; when it is back they go on", async () => {
-    const cluster = await bench.cluster({ args: saving });
-    const { a, b, rooms } = await spread(cluster);
+    const { a, b, rooms } = await spread();
     const [lost, ...others] = rooms as [RoomName, ...RoomName[]];
     await fail(cluster.masters[0]!);
     for (const request of [
@@ -132,10 +132,61 @@ describe.each([
   }, 30_000);
 });
 
+describe("a master that answers and pushes nothing", () => {
+  test("is found within 5 s, and none of the others is touched", async () => {
+    const proxy = await FaultProxy.start(cluster.masters[0]!.port, { redis: true });
+    bench.onEnd(() => proxy.close());
+    const rooms = await roomOnEach();
+    const [master] = cluster.masters as [RedisServer];
+    await cluster.announce(master, proxy.port);
+    bench.onEnd(() => cluster.announce(master, master.port));
+    const { broker, ear } = await bench.node(cluster);
+    for (const room of rooms) await broker.subscribe(room);
+    await proxy.set("dropPushes");
+    for (const room of rooms) await appendAll(broker, room, [1]);
+    await until(() => ear.interrupted.length > 0, 5_000);
+    expect(proxy.dropped).toBeGreaterThan(1);
+    // Where nothing helps, it is not tried every second for ever.
+    const accepted = proxy.accepted;
+    await sleep(4_000);
+    expect(proxy.accepted - accepted).toBeLessThanOrEqual(2);
+    await proxy.set("pass");
+    await until(async () => {
+      for (const room of rooms) await appendAll(broker, room, [2]);
+      return rooms.every((room) => ear.of(room).length > 1);
+    }, 10_000);
+    expect(new Set(ear.interrupted)).toEqual(new Set([rooms[0]]));
+  }, 30_000);
+});
+
+describe("heads in a cluster", () => {
+  test("are told of all rooms but those whose master is away", async () => {
+    const { a, rooms } = await spread();
+    await cluster.masters[0]!.kill();
+    bench.onEnd(() => cluster.masters[0]!.start().then(() => cluster.agreed()));
+    const heads = await until(async () => {
+      const replies = await a.broker.heads(rooms);
+      return replies[0] instanceof HubError && replies;
+    });
+    expect(heads).toEqual([
+      expect.objectContaining(away),
+      expect.objectContaining({ offset: 1 }),
+      expect.objectContaining({ offset: 1 }),
+    ]);
+    await expect(a.broker.heads([rooms[0]!])).rejects.toMatchObject(away);
+    expect(await a.broker.heads([])).toEqual([]);
+  });
+
+  test("follow a slot that has moved", async () => {
+    const { a, rooms } = await spread();
+    await cluster.move(slotOf(rooms[0]!), cluster.masters[0]!, cluster.masters[2]!);
+    expect(await a.broker.heads(rooms)).toEqual(rooms.map(() => expect.objectContaining({ offset: 1 })));
+  });
+});
+
 describe("a slot that moves", () => {
   test("while its room is published to, costs nothing: both nodes go on at the other master", async () => {
-    const cluster = await bench.cluster();
-    const { a, b, rooms } = await spread(cluster);
+    const { a, b, rooms } = await spread();
     const [room] = rooms as [RoomName];
     const [from, to] = cluster.masters as [RedisServer, RedisServer];
     let ends = false;
@@ -162,8 +213,7 @@ describe("a slot that moves", () => {
   }, 30_000);
 
   test("and has its keys in two places, makes its room wait until they are together", async () => {
-    const cluster = await bench.cluster();
-    const { a, b, rooms } = await spread(cluster);
+    const { a, b, rooms } = await spread();
     const [room] = rooms as [RoomName];
     const { keys, moveKeys, end } = await cluster.moving(
       slotOf(room),
@@ -185,8 +235,7 @@ describe("a slot that moves", () => {
 
 describe("a master that is replaced by its replica", () => {
   test("has its rooms go on there, and may come back", async () => {
-    const cluster = await bench.cluster();
-    const { a, b, rooms } = await spread(cluster);
+    const { a, b, rooms } = await spread();
     const [room, other] = rooms as [RoomName, RoomName];
     const [master] = cluster.masters as [RedisServer];
     const replica = await cluster.addReplica(master);

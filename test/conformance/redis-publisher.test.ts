@@ -4,7 +4,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { createPublisher, type Publisher } from "../../server/publisher/index.ts";
 import { RedisLog } from "../../server/stores/redis/redis-log.ts";
+import { FaultProxy } from "../support/fault-proxy.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, offsetsOf, range } from "./broker-nodes.ts";
 import { RedisBench } from "./redis-nodes.ts";
@@ -56,6 +58,46 @@ async function within(ms: number, ended: Promise<unknown[]>): Promise<unknown> {
   const late = new Promise((resolve) => setTimeout(resolve, ms, ["still running"]).unref());
   return ((await Promise.race([ended, late])) as unknown[])[0];
 }
+
+describe("a publisher straight to Redis", () => {
+  async function publisherTo(port: number): Promise<Publisher> {
+    const made = createPublisher({ redisUrl: `redis://127.0.0.1:${port}`, onNotice: () => {} });
+    bench.onEnd(() => made.close());
+    return made;
+  }
+
+  test("leaves no id behind that it made itself, except where too few messages are kept to find it", async () => {
+    const redis = await bench.redis();
+    const roomOptions = { "chat:*": { messages: 100, ageMs: 1e6 }, "user:*": { messages: 99, ageMs: 1e6 } };
+    await bench.node(redis, { roomOptions });
+    await until(() => redis.command("GET", "roomcast:options"));
+    const { emit } = await publisherTo(redis.port);
+    for (const i of range(1, 5)) await emit("chat:a", "message", i);
+    expect(await redis.command("EXISTS", "roomcast:ids:{chat:a}")).toBe(0);
+    await emit("chat:a", "message", 6, { id: "mine" });
+    expect(await redis.command("HLEN", "roomcast:ids:{chat:a}")).toBe(1);
+    for (const i of range(1, 5)) await emit("user:a", "message", i);
+    expect(await redis.command("HLEN", "roomcast:ids:{user:a}")).toBe(5);
+  });
+
+  test("makes one message of an emit whose answers get lost", async () => {
+    const redis = await bench.redis();
+    const proxy = await FaultProxy.start(redis.port);
+    bench.onEnd(() => proxy.close());
+    const { emit } = await publisherTo(proxy.port);
+    for (const i of range(1, 5)) {
+      await emit("chat:a", "message", "before");
+      await proxy.set("lose");
+      const lost = proxy.lost;
+      const answer = emit("chat:a", "message", `lost ${i}`, { timeoutMs: 10_000 });
+      await until(() => proxy.lost > lost);
+      await proxy.set("pass");
+      expect(await answer).toMatchObject({ offset: 2 * i });
+    }
+    expect(await redis.command("XLEN", "roomcast:log:{chat:a}")).toBe(10);
+    expect(await redis.command("EXISTS", "roomcast:ids:{chat:a}")).toBe(0);
+  });
+});
 
 describe("a process that only publishes", () => {
   test("ends when it is done, without closing anything", async () => {

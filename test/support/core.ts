@@ -65,6 +65,8 @@ export interface Core {
   readonly hub: Hub;
   readonly broker: FaultyBroker;
   readonly failures: unknown[];
+  /** How many messages the node fetched each time that it had missed some. */
+  readonly backfilled: number[];
   reader(): Reader;
   join(reader: Reader, start?: Start, room?: RoomName): Promise<JoinReply>;
   /** Appends so many messages, one after the other. */
@@ -77,10 +79,11 @@ export async function startCore(options: CoreOptions = {}): Promise<Core> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const broker = new FaultyBroker(new MemoryBroker(options.store ?? new MemoryStore()));
   const failures: unknown[] = [];
+  const backfilled: number[] = [];
   const live = new Map<RoomName, Set<Reader>>();
   const observer = {
     gap() {},
-    backfilled() {},
+    backfilled: (_: RoomName, messages: number) => void backfilled.push(messages),
     slow() {},
     failure: (_: string, error: unknown) => void failures.push(error),
   };
@@ -98,6 +101,7 @@ export async function startCore(options: CoreOptions = {}): Promise<Core> {
     hub,
     broker,
     failures,
+    backfilled,
     reader: () => new Reader(`reader-${(readers += 1)}`, live),
     async join(reader, start = {}, room = ROOM) {
       let reply: JoinReply | undefined;

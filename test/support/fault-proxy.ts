@@ -1,14 +1,17 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PushFilter } from "./push-filter.ts";
 import { until } from "./wait.ts";
 
 /**
  * `pass` forwards; `hang` accepts and forwards nothing, until the mode changes; `reset` resets each new connection;
  * `refuse` listens no longer; `delay` forwards each piece `delayMs` later; `lose` forwards what comes in and resets the
- * connection in place of the answer.
+ * connection in place of the answer; `hangRequests` and `hangAnswers` are `hang` in one direction; `dropPushes` swallows
+ * what a Redis pushes to its subscribers and passes its answers.
  */
-export type FaultMode = "pass" | "hang" | "reset" | "refuse" | "delay" | "lose";
+export type FaultMode =
+  "pass" | "hang" | "hangRequests" | "hangAnswers" | "reset" | "refuse" | "delay" | "lose" | "dropPushes";
 
 /** Is a TCP proxy in front of a port of this machine that fails in the ways in which networks do. */
 export class FaultProxy {
@@ -18,23 +21,32 @@ export class FaultProxy {
   accepted = 0;
   /** Answers that `lose` took away. */
   lost = 0;
+  /** Messages that `dropPushes` swallowed. */
+  get dropped(): number {
+    return this.#pushes.reduce((sum, { dropped }) => sum + dropped, 0);
+  }
+
+  readonly #pushes: PushFilter[] = [];
   readonly #targetPort: number;
+  readonly #isRedis: boolean;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #mode: FaultMode = "pass";
 
-  private constructor(targetPort: number, server: Server) {
+  private constructor(targetPort: number, server: Server, isRedis: boolean) {
     this.#targetPort = targetPort;
+    this.#isRedis = isRedis;
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
     server.on("connection", (client) => this.#accept(client));
   }
 
-  static async start(targetPort: number): Promise<FaultProxy> {
+  /** @param options `redis`: the target speaks RESP3, which `dropPushes` needs */
+  static async start(targetPort: number, { redis = false } = {}): Promise<FaultProxy> {
     // Half-open, so that one side's end is forwarded and does not cut off the other's answer.
     const server = createServer({ allowHalfOpen: true });
     await once(server.listen(0, "127.0.0.1"), "listening");
-    return new FaultProxy(targetPort, server);
+    return new FaultProxy(targetPort, server, redis);
   }
 
   /** Connections that are open now. */
@@ -77,16 +89,20 @@ export class FaultProxy {
     this.#sockets.add(from);
     // One piece after the other, however long each is held up.
     let tail = Promise.resolve();
+    const pushes = isAnswer && this.#isRedis ? new PushFilter(() => this.#mode === "dropPushes") : undefined;
+    if (pushes !== undefined) this.#pushes.push(pushes);
+    const isHeldUp = (): boolean =>
+      this.#mode === "hang" || this.#mode === (isAnswer ? "hangAnswers" : "hangRequests");
     const afterwards = (act: () => void): void => {
       tail = tail.then(async () => {
-        if (this.#mode === "hang") await until(() => this.#mode !== "hang" || to.destroyed, 60_000);
+        if (isHeldUp()) await until(() => !isHeldUp() || to.destroyed, 60_000);
         if (this.#mode === "delay") await sleep(this.delayMs);
         if (!to.destroyed) act();
       });
     };
     from.on("data", (piece) => {
       afterwards(() => {
-        if (!isAnswer || this.#mode !== "lose") return void to.write(piece);
+        if (!isAnswer || this.#mode !== "lose") return void to.write(pushes?.pass(piece) ?? piece);
         this.lost += 1;
         from.resetAndDestroy();
         return void to.resetAndDestroy();

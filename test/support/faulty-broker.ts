@@ -1,3 +1,4 @@
+import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,
@@ -9,6 +10,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -17,14 +19,15 @@ import type {
 
 /** A broker between a node and its store that loses, holds, doubles and refuses on command. */
 export class FaultyBroker implements Broker {
-  readonly #inner: Broker;
+  #inner: Broker;
   #handler: BrokerHandler | undefined;
   /** What the node gets for one message; undefined is the message itself. */
   pass: ((message: StoredMessage) => readonly StoredMessage[]) | undefined;
   /** Runs before each read or check; rejects or waits at will. */
-  gate: ((method: "read" | "check" | "subscribe") => Promise<void> | void) | undefined;
+  gate:
+    ((method: "read" | "heads" | "check" | "subscribe" | "renewEpoch") => Promise<void> | void) | undefined;
   /** How often the log was asked. */
-  readonly asked = { read: 0, check: 0, subscribe: 0, unsubscribe: 0 };
+  readonly asked = { read: 0, heads: 0, check: 0, subscribe: 0, unsubscribe: 0, renewEpoch: 0 };
 
   constructor(inner: Broker) {
     this.#inner = inner;
@@ -35,6 +38,15 @@ export class FaultyBroker implements Broker {
     const onMessage = (message: StoredMessage): void =>
       (this.pass?.(message) ?? [message]).forEach((one) => handler.onMessage(one));
     return this.#inner.start({ ...handler, onMessage });
+  }
+
+  /** As if the store had lost everything, and held this instead. The node keeps its subscriptions to `rooms`. */
+  async replaceStore(inner: Broker, ...rooms: RoomName[]): Promise<void> {
+    const before = this.#inner;
+    this.#inner = inner;
+    await this.start(this.#handler!);
+    await Promise.all(rooms.map((room) => inner.subscribe(room)));
+    await before.close();
   }
 
   /** As if a message came from the store. */
@@ -71,10 +83,22 @@ export class FaultyBroker implements Broker {
     return this.#inner.read(room, query);
   }
 
+  async heads(rooms: readonly RoomName[]): ReturnType<Broker["heads"]> {
+    this.asked.heads += 1;
+    await this.gate?.("heads");
+    return this.#inner.heads(rooms);
+  }
+
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.asked.check += 1;
     await this.gate?.("check");
     return this.#inner.check(queries);
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    this.asked.renewEpoch += 1;
+    await this.gate?.("renewEpoch");
+    return this.#inner.renewEpoch(room, epoch);
   }
 
   clear(room: RoomName): Promise<void> {

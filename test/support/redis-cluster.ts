@@ -10,7 +10,12 @@ const ARGS = [
   "no",
   "--cluster-node-timeout",
   "1500",
+  "--repl-diskless-sync-delay",
+  "0",
 ];
+
+/** Each question is asked over connections of its own. */
+const POLL_MS = 50;
 
 export interface RedisClusterOptions {
   readonly masters?: number;
@@ -52,11 +57,21 @@ export class RedisCluster {
 
   /** Waits until every master knows all of them, and says that the cluster works. */
   async agreed(): Promise<void> {
-    await until(async () => {
-      const infos = await this.each((master) => master.command("CLUSTER", "INFO"));
-      const all = `cluster_slots_ok:${SLOTS}`;
-      return infos.every((info) => String(info).includes("cluster_state:ok") && String(info).includes(all));
-    }, 15_000);
+    await until(
+      async () => {
+        const infos = await this.each((master) => master.command("CLUSTER", "INFO"));
+        const all = `cluster_slots_ok:${SLOTS}`;
+        return infos.every((info) => String(info).includes("cluster_state:ok") && String(info).includes(all));
+      },
+      15_000,
+      POLL_MS,
+    );
+  }
+
+  /** Has clients sent to another port of this machine instead of a master's own; resolves when all masters know. */
+  async announce(master: RedisServer, port: number): Promise<void> {
+    await master.command("CONFIG", "SET", "cluster-announce-port", String(port));
+    await this.#known(port);
   }
 
   /** Adds a replica of a master; resolves when it has what the master has. */
@@ -69,6 +84,8 @@ export class RedisCluster {
     await until(async () =>
       String(await replica.command("INFO", "replication")).includes("master_link_status:up"),
     );
+    // It needs the votes of masters that know it.
+    await this.#known(replica.port);
     return replica;
   }
 
@@ -117,6 +134,17 @@ export class RedisCluster {
     const { keys, moveKeys, end } = await this.moving(slot, from, to);
     for (let names = await keys(); names.length > 0; names = await keys()) await moveKeys(...names);
     await end();
+  }
+
+  async #known(port: number): Promise<void> {
+    await until(
+      async () => {
+        const replies = await this.each((asked) => asked.command("CLUSTER", "SLOTS"));
+        return replies.every((reply) => JSON.stringify(reply).includes(`["127.0.0.1",${port},`));
+      },
+      10_000,
+      POLL_MS,
+    );
   }
 
   each<T>(act: (master: RedisServer, index: number) => Promise<T>): Promise<T[]> {

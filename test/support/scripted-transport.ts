@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS, type Limits } from "../../shared/limits.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type { CheckedMessage } from "../../server/publisher/message.ts";
 import { RoomPublisher } from "../../server/publisher/publisher.ts";
-import { Failure, type Outcome, type Transport } from "../../server/publisher/transport.ts";
+import { Failure, type Attempt, type Outcome, type Transport } from "../../server/publisher/transport.ts";
 
 /**
  * What becomes of one try: `lose` stores everything and loses the answer, a failure stores nothing, a promise holds the
@@ -17,6 +17,8 @@ export class ScriptedTransport implements Transport {
   batchesAtOnce = 256;
   /** Every try: its messages' data. */
   readonly tries: string[][] = [];
+  /** Of every try, whether its messages are said to have been sent before. */
+  readonly sentBefore: boolean[][] = [];
   readonly signals: AbortSignal[] = [];
   underWay = 0;
   mostUnderWay = 0;
@@ -28,6 +30,11 @@ export class ScriptedTransport implements Transport {
     this.#script = script;
   }
 
+  /** Goes on with these steps. */
+  script(...steps: Step[]): void {
+    this.#script.push(...steps);
+  }
+
   /** The data of what a room holds, in its order. */
   stored(room: string): string[] {
     return (this.#rooms.get(room as RoomName) ?? []).map(({ data }) => data);
@@ -37,12 +44,9 @@ export class ScriptedTransport implements Transport {
     return (this.#rooms.get(room as RoomName) ?? []).map(({ id }) => id);
   }
 
-  async send(
-    room: RoomName,
-    messages: readonly CheckedMessage[],
-    signal: AbortSignal,
-  ): Promise<readonly Outcome[]> {
+  async send(room: RoomName, messages: readonly Attempt[], signal: AbortSignal): Promise<readonly Outcome[]> {
     this.tries.push(messages.map(({ data }) => data));
+    this.sentBefore.push(messages.map(({ sentAgoMs }) => sentAgoMs !== undefined));
     this.signals.push(signal);
     this.underWay += 1;
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);

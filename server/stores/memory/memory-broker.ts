@@ -1,4 +1,5 @@
 import { HubError } from "../../../shared/errors.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type {
   Appended,
@@ -10,6 +11,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -69,9 +71,19 @@ export class MemoryBroker implements Broker {
     return this.#store.read(room, query);
   }
 
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+    this.#assertOpen();
+    return rooms.map((room) => this.#store.head(room));
+  }
+
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.#assertOpen();
     return queries.map(({ room, offset }) => this.#store.check(room, offset));
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    this.#assertOpen();
+    return this.#store.renewEpoch(room, epoch);
   }
 
   async clear(room: RoomName): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { HubError } from "../../../shared/errors.ts";
 import { contentOf, packetTail } from "../../../shared/packet.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type {
@@ -14,6 +15,10 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { untold } from "../untold.ts";
+
+/** Clocks of a sender and a store may go at different rates while a message is being retried. */
+const SENT_MARGIN_MS = 1_000;
 
 interface Remembered {
   readonly offset: number;
@@ -23,7 +28,7 @@ interface Remembered {
 
 /** Holds one room's log in this process. Every method takes the present, in Unix milliseconds. */
 export class MemoryLog {
-  readonly epoch: string = newEpoch();
+  #epoch = newEpoch();
   readonly #room: RoomName;
   readonly #idempotencyMs: number;
   /** Offsets have no holes from `#first` to `#top`, so an offset is an index. */
@@ -32,6 +37,8 @@ export class MemoryLog {
   #top = 0;
   #topId = "";
   #time = 0;
+  /** Until when something may have been stored that is no longer kept. */
+  #appendedAt = 0;
   #ageMs = 0;
   #forgetAt: number;
   /** Two generations: what is forgotten is at least one window old, and a room never remembers more than two. */
@@ -44,6 +51,10 @@ export class MemoryLog {
     this.#idempotencyMs = idempotencyMs;
     this.#rotatedAt = now;
     this.#forgetAt = now + EMPTY_IDENTITY_MS;
+  }
+
+  get head(): Position {
+    return { epoch: this.#epoch, offset: this.#top, id: this.#topId };
   }
 
   get top(): number {
@@ -72,6 +83,7 @@ export class MemoryLog {
     this.#rotateIds(this.#time);
     const stored: StoredMessage[] = [];
     const results = drafts.map((draft) => this.#place(draft, stored));
+    this.#appendedAt = this.#time;
     this.#trimTo(this.#top - retention.messages + 1);
     this.trim(now);
     return { results, stored };
@@ -93,6 +105,16 @@ export class MemoryLog {
     return { ...this.#ends(), idAt: offset === this.#top ? this.#topId : this.#messages.get(offset)?.id };
   }
 
+  /** Goes on under another epoch if this is the present one; what is kept shows it from now on. */
+  renewEpoch(epoch: string, now: number): LogEnds {
+    this.trim(now);
+    if (epoch === this.#epoch) {
+      this.#epoch = newEpoch();
+      for (const [offset, message] of this.#messages) this.#messages.set(offset, this.#renewed(message));
+    }
+    return this.#ends();
+  }
+
   clear(): void {
     this.#trimTo(this.#top + 1);
   }
@@ -107,7 +129,7 @@ export class MemoryLog {
   }
 
   #ends(): LogEnds {
-    return { head: { epoch: this.epoch, offset: this.#top, id: this.#topId }, firstOffset: this.#first };
+    return { head: this.head, firstOffset: this.#first };
   }
 
   #place(draft: Draft, stored: StoredMessage[]): Appended {
@@ -115,12 +137,16 @@ export class MemoryLog {
     const digest = keyed ? createHash("sha1").update(contentOf(head)).digest("base64") : "";
     const known = keyed ? (this.#ids.get(id) ?? this.#idsBefore.get(id)) : undefined;
     if (known !== undefined) {
-      if (known.digest !== digest)
-        return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
-      const position = { epoch: this.epoch, offset: known.offset, id };
+      if (known.digest !== digest) return { ok: false, error: reused(id) };
+      const position = { epoch: this.#epoch, offset: known.offset, id };
       return { ok: true, position, time: known.time, duplicate: true };
     }
-    const position = { epoch: this.epoch, offset: this.#top + 1, id };
+    if (draft.sentAgoMs !== undefined) {
+      const found = this.#lookBack(id, this.#time - draft.sentAgoMs - SENT_MARGIN_MS);
+      if (found === "unknown") return { ok: false, error: untold(id) };
+      if (found !== undefined) return this.#sentBefore(draft, found, digest);
+    }
+    const position = { epoch: this.#epoch, offset: this.#top + 1, id };
     const place = { ...position, time: this.#time };
     const message = { room: this.#room, ...place, packet: head + packetTail(place) };
     this.#messages.set(place.offset, message);
@@ -129,6 +155,29 @@ export class MemoryLog {
     if (keyed) this.#ids.set(id, { offset: place.offset, time: place.time, digest });
     stored.push(message);
     return { ok: true, position, time: place.time, duplicate: false };
+  }
+
+  /** Looks for an id among what was stored since a time. */
+  #lookBack(id: string, since: number): StoredMessage | "unknown" | undefined {
+    for (let offset = this.#top; offset >= this.#first; offset -= 1) {
+      const message = this.#messages.get(offset)!;
+      if (message.id === id) return message;
+      if (message.time < since) return undefined;
+    }
+    return this.#first === 1 || this.#appendedAt < since ? undefined : "unknown";
+  }
+
+  #sentBefore({ keyed, id, head }: Draft, found: StoredMessage, digest: string): Appended {
+    const { epoch, offset, time, packet } = found;
+    if (contentOf(packet) !== contentOf(head)) return { ok: false, error: reused(id) };
+    if (keyed) this.#ids.set(id, { offset, time, digest });
+    return { ok: true, position: { epoch, offset, id }, time, duplicate: true };
+  }
+
+  #renewed(message: StoredMessage): StoredMessage {
+    const head = message.packet.slice(0, -packetTail(message).length);
+    const renewed = { ...message, epoch: this.#epoch };
+    return { ...renewed, packet: head + packetTail(renewed) };
   }
 
   #trimTo(first: number): void {
@@ -169,4 +218,8 @@ export class MemoryLog {
     }
     return low;
   }
+}
+
+function reused(id: string): HubError {
+  return new HubError("id_reused", `the id ${id} belongs to another message`);
 }

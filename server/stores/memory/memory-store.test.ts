@@ -25,7 +25,7 @@ function placeOf(result: Appended | undefined): {
 }
 
 function handler(onMessage: (message: StoredMessage) => void): BrokerHandler {
-  return { onMessage, onEphemeral: () => {}, onInterruption: () => {} };
+  return { onMessage, onEphemeral: () => {}, onAway: () => {}, onInterruption: () => {} };
 }
 
 describe("the store in memory", () => {

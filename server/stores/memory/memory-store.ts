@@ -1,5 +1,6 @@
 import { ephemeralTail } from "../../../shared/packet.ts";
 import { DEFAULT_LIMITS } from "../../../shared/limits.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type {
   Appended,
@@ -9,6 +10,7 @@ import type {
   EphemeralMessage,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -77,8 +79,18 @@ export class MemoryStore {
     return this.#log(room).read(query, this.#now());
   }
 
+  /** The newest message of a log that is there and not over its time. */
+  head(room: RoomName): Position | undefined {
+    const log = this.#logs.get(room);
+    return log === undefined || log.isForgotten(this.#now()) ? undefined : log.head;
+  }
+
   check(room: RoomName, offset: number): CheckResult {
     return this.#log(room).check(offset, this.#now());
+  }
+
+  renewEpoch(room: RoomName, epoch: string): LogEnds {
+    return this.#log(room).renewEpoch(epoch, this.#now());
   }
 
   clear(room: RoomName): void {

@@ -11,12 +11,18 @@
 -- ARGV[6] idempotency window, in ms
 -- ARGV[7] wire text before a packet
 -- ARGV[8] wire text after a packet
--- ARGV[9..] of each message its id, "1" if that is keyed, its head
--- Returns epoch, then of each message 1 (new), 2 (duplicate) or 3 (id reused), its offset, its time
+-- ARGV[9] time since which a message that was sent before may have been stored
+-- ARGV[10..] of each message its id, its kind, its head; the kind adds 1 if the id is keyed, 2 if it was sent before
+-- Returns epoch, then of each message 1 (new), 2 (duplicate), 3 (id reused) or 4 (can't be told), its offset, its time
 
 -- Lua itself writes numbers with 14 digits.
 local function text(number)
   return string.format("%.0f", number)
+end
+
+-- What its sender wrote (see contentOf): the same user may come back as another guest.
+local function content(head)
+  return string.match(head, '^(.*),{"room":"') or head
 end
 
 local kept, age, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -45,13 +51,44 @@ if now - rotated >= window then
   rotated = now
 end
 
+-- Looks for ids among what was stored since a time, newest first, and whether nothing of it can be missing. At least 100
+-- messages are looked at, for the clock may have jumped, and no more than some MB: nobody else is served meanwhile.
+local function look_back(wanted, since)
+  local found, from, seen, budget = {}, "+", 0, 4194304
+  local oldest, oldest_time = top + 1, tonumber(meta[4] or "0")
+  repeat
+    local entries = redis.call("XREVRANGE", KEYS[1], from, "-", "COUNT", "50")
+    for _, entry in ipairs(entries) do
+      local fields = entry[2]
+      oldest, oldest_time = tonumber(string.match(entry[1], "^%d+")), tonumber(fields[4])
+      if wanted[fields[2]] then
+        found[fields[2]] = { oldest, oldest_time, fields[6] }
+      end
+      seen, budget = seen + 1, budget - 500 - #fields[6]
+    end
+    from = text(oldest - 1) .. "-0"
+  until #entries < 50 or budget < 0 or (seen >= 100 and oldest_time < since)
+  return found, oldest == 1 or oldest_time < since
+end
+
+local sent_before, any_before = {}, false
+for i = 10, #ARGV, 3 do
+  if tonumber(ARGV[i + 1]) >= 2 then
+    sent_before[ARGV[i]], any_before = true, true
+  end
+end
+local stored, is_certain = {}, true
+if any_before then
+  stored, is_certain = look_back(sent_before, tonumber(ARGV[9]))
+end
+
 local reply, wires = { epoch }, {}
-for i = 9, #ARGV, 3 do
-  local id, keyed, head = ARGV[i], ARGV[i + 1] == "1", ARGV[i + 2]
-  local digest, known = nil, false
+for i = 10, #ARGV, 3 do
+  local id, kind, head = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local keyed, before = kind % 2 == 1, kind >= 2
+  local digest, known, earlier = nil, false, before and stored[id]
   if keyed then
-    -- What its sender wrote (see contentOf): the same user may come back as another guest.
-    digest = redis.sha1hex(string.match(head, '^(.*),{"room":"') or head)
+    digest = redis.sha1hex(content(head))
     known = redis.call("HGET", KEYS[3], id) or redis.call("HGET", KEYS[4], id)
   end
   local outcome, offset, stamp = 1, nil, time
@@ -59,6 +96,14 @@ for i = 9, #ARGV, 3 do
     local first, first_time, first_digest = string.match(known, "^(%d+) (%d+) (%x+)$")
     outcome = first_digest == digest and 2 or 3
     offset, stamp = tonumber(first), tonumber(first_time)
+  elseif earlier then
+    offset, stamp = earlier[1], earlier[2]
+    outcome = content(earlier[3]) == content(head) and 2 or 3
+    if keyed and outcome == 2 then
+      redis.call("HSET", KEYS[3], id, text(offset) .. " " .. text(stamp) .. " " .. digest)
+    end
+  elseif before and not is_certain then
+    outcome, offset = 4, 0
   else
     top, topid, offset = top + 1, id, top + 1
     local place = text(offset)
@@ -67,6 +112,9 @@ for i = 9, #ARGV, 3 do
     end
     if keyed then
       redis.call("HSET", KEYS[3], id, place .. " " .. text(time) .. " " .. digest)
+    end
+    if before then
+      stored[id] = { top, time, head }
     end
     wires[#wires + 1] = ARGV[7] .. head .. '"id":"' .. id .. '","epoch":"' .. epoch .. '","offset":' .. place
       .. ',"time":' .. text(time) .. "}]" .. ARGV[8]

@@ -7,6 +7,7 @@ import { within } from "./deadline.ts";
 import { channelOf } from "./keys.ts";
 import { Masters, type MastersOptions } from "./masters.ts";
 import { isWholeMsgpack } from "./msgpack-shape.ts";
+import { PushProbe } from "./push-probe.ts";
 import { storeError, unavailable } from "./store-error.ts";
 import { isHubWire } from "./wire.ts";
 
@@ -29,6 +30,8 @@ export interface ChannelsOptions extends Pick<MastersOptions, "url" | "map" | "l
 export class Channels {
   readonly #options: ChannelsOptions;
   readonly #masters: Masters;
+  /** One for each connection that there is. */
+  readonly #probes = new Map<Connection, PushProbe>();
   readonly #channels = new Map<string, Channel>();
   #handler: BrokerHandler | undefined;
   #unreadable = 0;
@@ -39,7 +42,8 @@ export class Channels {
     this.#masters = new Masters({
       ...options,
       subscribes: true,
-      onUsable: (_, { connected }) => this.#resume(connected),
+      onUsable: (connection, { connected }) => this.#resume(connection, connected),
+      onLost: () => this.#guard(() => this.#handler?.onAway()),
       onMoved: () => this.#settleAll(),
       onChannelMoved: (connection, name) => this.#unsubscribed(connection, name),
     });
@@ -104,6 +108,7 @@ export class Channels {
 
   async close(): Promise<void> {
     this.#closed = true;
+    for (const probe of this.#probes.values()) probe.stop();
     for (const { linger } of this.#channels.values()) clearTimeout(linger);
     this.#channels.clear();
     await this.#masters.close();
@@ -199,8 +204,9 @@ export class Channels {
   }
 
   async #subscribe(channel: Channel, connection: Connection): Promise<void> {
+    // In the very turn of the answer the connection is not noted yet, and the adapter's members may hear already.
     const listener = (message: Buffer, name: Buffer): void => {
-      if (channel.at === connection) this.#receive(channel, message, name);
+      if (channel.at === undefined || channel.at === connection) this.#receive(channel, message, name);
     };
     await connection.watch((client) => client.sSubscribe(channel.name, listener, true));
     channel.at = connection;
@@ -216,9 +222,25 @@ export class Channels {
     void this.#settle(channel);
   }
 
-  #resume(reconnected: boolean): void {
+  #resume(connection: Connection, reconnected: boolean): void {
+    this.#probe(connection);
     this.#settleAll();
     if (reconnected && !this.#masters.isCluster) this.#guard(() => this.#handler?.onInterruption());
+  }
+
+  /** Begins to look whether a connection hears what is pushed, unless it is looked at already. */
+  #probe(connection: Connection): void {
+    if (this.#probes.has(connection) || this.#closed) return;
+    let before: PushProbe | undefined;
+    for (const [probed, probe] of this.#probes) {
+      if (this.#masters.has(probed)) continue;
+      if (probed.address === connection.address) before = probe;
+      probe.stop();
+      this.#probes.delete(probed);
+    }
+    const probe = new PushProbe({ connection, onError: this.#options.onError ?? (() => {}), before });
+    this.#probes.set(connection, probe);
+    probe.start();
   }
 
   #receive(channel: Channel, message: Buffer, name: Buffer): void {
@@ -228,6 +250,8 @@ export class Channels {
     }
     // The adapter must not get it too, or its members would have it twice.
     if (channel.hold === undefined) return;
+    // Between two connections: a message could pass for the next one although others got lost before it.
+    if (channel.at?.ready !== true) return;
     const received = channel.hold.read(message);
     if (received.kind === "message") this.#guard(() => this.#handler?.onMessage(received.message));
     else if (received.kind === "ephemeral") this.#guard(() => this.#handler?.onEphemeral(received.message));

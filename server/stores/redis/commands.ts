@@ -23,8 +23,36 @@ export class Commands {
   }
 
   /** Sends a command with a key, gives its reply, and rejects with a HubError after `ms`. */
-  async run(args: readonly Argument[], ms: number = this.#ms): Promise<unknown> {
-    const key = String(args[KEY_AT[String(args[0])] ?? 1]);
+  async run(args: readonly Argument[], ms?: number): Promise<unknown> {
+    return this.runAt(keyOf(args), args, ms);
+  }
+
+  /**
+   * Sends many commands at once and gives their replies; those to a part of a cluster that can't be asked have the
+   * error instead. Rejects if none can be.
+   */
+  async runAll(commands: readonly (readonly Argument[])[]): Promise<readonly unknown[]> {
+    const replies = new Array<unknown>(commands.length);
+    const groups = new Map<Connection | undefined, number[]>();
+    commands.forEach((args, i) => {
+      const connection = this.masters.of(keyOf(args));
+      const group = groups.get(connection);
+      if (group === undefined) groups.set(connection, [i]);
+      else group.push(i);
+    });
+    const runs = [...groups].map(async ([connection, indexes]) => {
+      const some = indexes.map((i) => commands[i]!);
+      const answers = await this.#runSome(connection, some);
+      indexes.forEach((i, at) => (replies[i] = answers[at]));
+    });
+    await Promise.all(runs);
+    const failure = replies.find((reply) => reply instanceof HubError);
+    if (failure !== undefined && replies.every((reply) => reply instanceof HubError)) throw failure;
+    return replies;
+  }
+
+  /** As `run`, to the master of another key than the command's own. */
+  async runAt(key: string, args: readonly Argument[], ms: number = this.#ms): Promise<unknown> {
     const end = performance.now() + ms;
     let asked: Connection | undefined;
     for (let redirects = 0; ; redirects += 1) {
@@ -49,6 +77,22 @@ export class Commands {
   async close(): Promise<void> {
     this.#closed = true;
     await this.masters.close();
+  }
+
+  async #runSome(
+    connection: Connection | undefined,
+    commands: readonly (readonly Argument[])[],
+  ): Promise<readonly unknown[]> {
+    try {
+      return await (connection ?? this.#masterOf(keyOf(commands[0]!))).runAll(commands);
+    } catch (error) {
+      const hasMoved = connection !== undefined && this.masters.redirect(error, connection) !== undefined;
+      if (!hasMoved) {
+        this.masters.doubt();
+        return commands.map(() => error);
+      }
+      return Promise.all(commands.map((args) => this.run(args).catch((failure: unknown) => failure)));
+    }
   }
 
   #masterOf(key: string): Connection {
@@ -78,4 +122,8 @@ export class Commands {
     const master = await this.masters.at(redirect.address);
     return redirect.kind === "asked" ? master : undefined;
   }
+}
+
+function keyOf(args: readonly Argument[]): string {
+  return String(args[KEY_AT[String(args[0])] ?? 1]);
 }

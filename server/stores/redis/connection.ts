@@ -26,6 +26,7 @@ export interface Client {
     listener: (message: Buffer, channel: Buffer) => void,
     asBuffers: true,
   ): Promise<void>;
+  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
   on(event: "error" | "ready" | "terminated", listener: (error: unknown) => void): unknown;
   on(event: "sharded-channel-moved", listener: (channel: string) => void): unknown;
@@ -45,6 +46,8 @@ export interface ConnectionOptions {
   readonly keepsProcess?: boolean;
   /** Is called each time that commands can be sent (again): after connecting, and after Redis hung. */
   readonly onUsable?: (news: { connected: boolean }) => void;
+  /** Is called when the connection is lost, and may be called again until there is another one. */
+  readonly onLost?: () => void;
   /** Is called when the connection is lost and is not made anew by itself. */
   readonly onEnd?: () => void;
   /** Is called when a master of a cluster unsubscribes a channel, because it no longer has the channel's slot. */
@@ -59,13 +62,15 @@ export interface ConnectionOptions {
  * with a HubError; while Redis hangs, further ones are rejected at once.
  */
 export class Connection {
-  /** The host of its URL. */
+  /** The host of its URL, and with the port. */
   readonly host: string;
+  readonly address: string;
   readonly #options: ConnectionOptions;
   #client: Client | undefined;
   #opening: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #pending = 0;
+  #generation = 0;
   #hanging = false;
   #pinging = false;
   #isCluster = false;
@@ -73,7 +78,9 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.host = URL.canParse(options.url) ? new URL(options.url).hostname : "";
+    const { hostname = "", host = "" } = URL.canParse(options.url) ? new URL(options.url) : {};
+    this.host = hostname;
+    this.address = host;
   }
 
   /** Redis said, when it was connected to, that it is a member of a cluster. */
@@ -84,6 +91,16 @@ export class Connection {
   /** Redis is connected and answers. */
   get usable(): boolean {
     return this.#client?.isReady === true && !this.#hanging;
+  }
+
+  /** What Redis was connected to say again after a lost connection has been said: nothing is missing from now on. */
+  get ready(): boolean {
+    return this.#client?.isReady === true;
+  }
+
+  /** Counts the connections that there have been. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /**
@@ -101,16 +118,24 @@ export class Connection {
 
   /** Sends a command and gives its reply. */
   async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
-    return this.#run((client) => client.sendCommand(args), ms);
+    return this.#answer((client) => client.sendCommand(args), ms);
+  }
+
+  /** Sends many commands at once and gives their replies, or the first failure; cheaper than one by one. */
+  async runAll(commands: readonly (readonly Argument[])[]): Promise<readonly unknown[]> {
+    const ask = (client: Client): Promise<unknown[]> =>
+      Promise.all(commands.map((args) => client.sendCommand(args)));
+    return this.#answer(ask, this.#options.limits.redisCommandMs);
   }
 
   /** Sends a command about a key that this master of a cluster is about to get. */
   async runAsked(args: readonly Argument[], ms: number): Promise<unknown> {
-    return this.#run(async (client) => {
+    const ask = async (client: Client): Promise<unknown> => {
       // Written in one turn, so that no other command comes in between.
       const [, reply] = await Promise.all([client.sendCommand(["ASKING"]), client.sendCommand(args)]);
       return reply;
-    }, ms);
+    };
+    return this.#answer(ask, ms);
   }
 
   /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
@@ -134,7 +159,7 @@ export class Connection {
     await within(client.close(), CLOSE_MS, () => new Error("late")).catch(() => client.destroy());
   }
 
-  async #run(ask: (client: Client) => Promise<unknown>, ms: number): Promise<unknown> {
+  async #answer<T>(ask: (client: Client) => Promise<T>, ms: number): Promise<T> {
     if (this.#closed) throw unavailable("the connection to Redis has been closed");
     if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
     try {
@@ -147,7 +172,7 @@ export class Connection {
   }
 
   async #open(): Promise<void> {
-    const { url, limits, subscribes = false, keepsProcess = true, onError } = this.#options;
+    const { url, limits, subscribes = false, keepsProcess = true, onLost, onError } = this.#options;
     let connected = false;
     try {
       const client: Client = createClient({
@@ -168,7 +193,11 @@ export class Connection {
         maintNotifications: "disabled",
       });
       this.#client = client;
-      client.on("error", (error: unknown) => connected && onError?.(error));
+      client.on("error", (error: unknown) => {
+        if (!connected) return;
+        onLost?.();
+        onError?.(error);
+      });
       client.on("ready", () => this.#ready(connected));
       client.on("terminated", () => connected && !this.#closed && this.#options.onEnd?.());
       client.on("sharded-channel-moved", (channel) => this.#options.onChannelMoved?.(channel));
@@ -232,6 +261,7 @@ export class Connection {
   }
 
   #ready(greeted: boolean): void {
+    this.#generation += 1;
     this.#hanging = false;
     if (greeted) this.#options.onUsable?.({ connected: true });
   }

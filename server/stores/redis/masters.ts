@@ -13,7 +13,7 @@ const REOPEN_MS = { least: 50, most: 500 };
 
 export interface MastersOptions extends Pick<
   ConnectionOptions,
-  "limits" | "subscribes" | "keepsProcess" | "onError"
+  "limits" | "subscribes" | "keepsProcess" | "onLost" | "onError"
 > {
   /** One address, or several of one cluster, separated by commas. */
   readonly url: string;

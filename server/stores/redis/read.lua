@@ -1,14 +1,16 @@
--- Reads the ends of a room's log, the id at one offset and a page; gives a room that has none its epoch.
+-- Reads the ends of a room's log, the id at one offset and a page; gives a room that has none its epoch, and another
+-- one to a room whose epoch is to be replaced.
 -- KEYS[1] log (see append.lua)
 -- KEYS[2] meta
 -- KEYS[3] ids
 -- KEYS[4] ids of the window before
--- ARGV[1] epoch, for a room that has none
+-- ARGV[1] epoch, for a room that needs one
 -- ARGV[2] how long the identity of a room without messages is kept, in ms
 -- ARGV[3] offset whose id is asked for
 -- ARGV[4] mode of the page: after, before or younger
 -- ARGV[5] offset, or for younger an age in ms
 -- ARGV[6] most messages of the page
+-- ARGV[7] epoch that is to be replaced, or empty
 -- Returns epoch, top, id of the top, first offset that is kept, id at the asked offset or nil, page (oldest first)
 
 local function text(number)
@@ -35,6 +37,10 @@ if not meta[1] then
   redis.call("PEXPIRE", KEYS[2], ARGV[2])
   redis.call("DEL", KEYS[1], KEYS[3], KEYS[4])
   meta = { ARGV[1], "0", "", "0", false }
+end
+if meta[1] == ARGV[7] then
+  redis.call("HSET", KEYS[2], "epoch", ARGV[1])
+  meta[1] = ARGV[1]
 end
 local top = tonumber(meta[2])
 local clock = redis.call("TIME")

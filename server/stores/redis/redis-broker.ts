@@ -1,4 +1,6 @@
+import type { HubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { RoomOptionsTable } from "../../../shared/room-options.ts";
 import type {
@@ -11,6 +13,7 @@ import type {
   EphemeralDraft,
   HistoryPage,
   HistoryQuery,
+  LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
@@ -109,8 +112,16 @@ export class RedisBroker implements Broker {
     return this.#log.read(room, query);
   }
 
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]> {
+    return this.#log.heads(rooms);
+  }
+
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     return this.#log.check(queries);
+  }
+
+  renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    return this.#log.renewEpoch(room, epoch);
   }
 
   clear(room: RoomName): Promise<void> {

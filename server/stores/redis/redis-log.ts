@@ -1,6 +1,7 @@
 import { HubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
 import { packetTail } from "../../../shared/packet.ts";
+import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS, type RoomOptionsTable } from "../../../shared/room-options.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { untold } from "../untold.ts";
 import { Commands } from "./commands.ts";
 import type { Connection } from "./connection.ts";
 import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
@@ -43,6 +45,12 @@ type ReadReply = readonly [
   idAt: string | null,
   page: readonly Entry[],
 ];
+
+type Page = readonly [mode: "after" | "before" | "younger", value: number, limit: number];
+const ENDS_ALONE: Page = ["after", 0, 0];
+
+/** By so much the clocks of sender and Redis may go at different rates while a message is being retried. */
+const SENT_MARGIN_MS = 1_000;
 
 /** Checks that are under way at once; more wait for these. */
 const CHECKS_AT_ONCE = 1_000;
@@ -75,6 +83,7 @@ export class RedisLog {
 
   async append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
     if (drafts.length === 0) return [];
+    const since = await this.#sentSince(room, drafts);
     const epoch = newEpoch();
     const reply = (await this.#script("append", room, [
       epoch,
@@ -85,10 +94,21 @@ export class RedisLog {
       String(this.#limits.idempotencyMs),
       wireStart(room),
       WIRE_END,
-      ...drafts.flatMap(({ id, keyed, head }) => [id, keyed ? "1" : "0", head]),
+      String(since),
+      ...drafts.flatMap((draft) => [draft.id, kindOf(draft), draft.head]),
     ])) as [string, ...number[]];
     this.#index.add(room, reply[0] === epoch);
     return drafts.map(({ id }, i) => appended(id, reply, 3 * i + 1));
+  }
+
+  /** The time by Redis's clock since which any of these may have been stored, as long as it takes until they are. */
+  async #sentSince(room: RoomName, drafts: readonly Draft[]): Promise<number> {
+    const agoMs = Math.max(...drafts.map(({ sentAgoMs }) => sentAgoMs ?? -1));
+    if (agoMs < 0) return 0;
+    const asked = performance.now();
+    const [seconds, micros] = (await this.commands.runAt(metaKey(room), ["TIME"])) as [string, string];
+    const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    return Math.floor(now - (performance.now() - asked) - agoMs - SENT_MARGIN_MS);
   }
 
   async broadcast(room: RoomName, { id, head, except }: EphemeralDraft): Promise<void> {
@@ -103,18 +123,32 @@ export class RedisLog {
     return pageOf(room, await this.#read(room, 0, ["younger", query.youngerThanMs, limit]));
   }
 
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]> {
+    const heads: (Position | HubError | undefined)[] = [];
+    for (let i = 0; i < rooms.length; i += CHECKS_AT_ONCE) {
+      const some = rooms.slice(i, i + CHECKS_AT_ONCE);
+      const commands = some.map((room) => ["HMGET", metaKey(room), "epoch", "top", "topid"]);
+      heads.push(...(await this.commands.runAll(commands)).map(headOf));
+    }
+    return heads;
+  }
+
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     const results: CheckResult[] = [];
     for (let i = 0; i < queries.length; i += CHECKS_AT_ONCE) {
       const some = queries
         .slice(i, i + CHECKS_AT_ONCE)
         .map(async ({ room, offset }): Promise<CheckResult> => {
-          const reply = await this.#read(room, offset, ["after", 0, 0]);
+          const reply = await this.#read(room, offset, ENDS_ALONE);
           return { ...endsOf(reply), idAt: reply[4] ?? undefined };
         });
       results.push(...(await Promise.all(some)));
     }
     return results;
+  }
+
+  async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
+    return endsOf(await this.#read(room, 0, ENDS_ALONE, epoch));
   }
 
   async clear(room: RoomName): Promise<void> {
@@ -149,8 +183,8 @@ export class RedisLog {
     await this.commands.close();
   }
 
-  async #read(room: RoomName, offset: number, page: readonly [string, number, number]): Promise<ReadReply> {
-    const args = [newEpoch(), String(EMPTY_IDENTITY_MS), String(offset), ...page.map(String)];
+  async #read(room: RoomName, offset: number, page: Page, replaced = ""): Promise<ReadReply> {
+    const args = [newEpoch(), String(EMPTY_IDENTITY_MS), String(offset), ...page.map(String), replaced];
     return (await this.#script("read", room, args)) as ReadReply;
   }
 
@@ -168,7 +202,18 @@ function appended(id: string, reply: readonly [string, ...number[]], at: number)
   ];
   if (outcome === 3)
     return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
+  if (outcome === 4) return { ok: false, error: untold(id) };
   return { ok: true, position: { epoch, offset, id }, time, duplicate: outcome === 2 };
+}
+
+function kindOf({ keyed, sentAgoMs }: Draft): string {
+  return String((keyed ? 1 : 0) + (sentAgoMs === undefined ? 0 : 2));
+}
+
+function headOf(reply: unknown): Position | HubError | undefined {
+  if (reply instanceof HubError) return reply;
+  const [epoch, top, topId] = reply as (string | null)[];
+  return epoch ? { epoch, offset: Number(top), id: topId ?? "" } : undefined;
 }
 
 function endsOf([epoch, offset, id, firstOffset]: ReadReply): LogEnds {
