@@ -38,7 +38,7 @@ export type { Published, PublishedEphemeral, PublishReply } from "../shared/prot
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
-  /** Makes this process one node of many; without it the log is in this process's memory. */
+  /** Redis, or masters of a Redis Cluster: makes this process one node of many; without it the log is in its memory. */
   readonly redisUrl?: string;
   /** What is kept, by pattern; `age` as in "30d". */
   readonly rooms?: Readonly<Record<string, { readonly messages?: number; readonly age?: string }>>;
@@ -123,7 +123,8 @@ function openStore({ redisUrl, limits, rooms }: Config, observer: Observer): Sto
     const store = new MemoryStore({ idempotencyMs: limits.idempotencyMs });
     return { broker: new MemoryBroker(store, { onError }), adapter: undefined };
   }
-  const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError });
+  const onWarning = (text: string): void => observer.warning(text);
+  const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
   return { broker, adapter: broker.socketAdapter() };
 }
 

@@ -1,3 +1,4 @@
+import { splitAddresses } from "./addresses.ts";
 import { ClusterMap, slotsReply } from "./cluster-map.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { redirectOf, type Redirect } from "./redirect.ts";
@@ -137,10 +138,7 @@ export class Masters {
   }
 
   #seeds(): { url: string; connection: Connection }[] {
-    return this.#options.url.split(",").map((text) => {
-      const url = text.trim();
-      return { url, connection: this.#make(url) };
-    });
+    return splitAddresses(this.#options.url).map((url) => ({ url, connection: this.#make(url) }));
   }
 
   #make(url: string, address = ""): Connection {

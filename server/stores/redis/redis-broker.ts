@@ -23,6 +23,7 @@ import { AppendLanes } from "./append-lanes.ts";
 import { Channels } from "./channels.ts";
 import { ClusterMap } from "./cluster-map.ts";
 import { RedisLog } from "./redis-log.ts";
+import { checkServers } from "./server-checks.ts";
 
 const LINGER_MS = 2_000;
 
@@ -39,6 +40,8 @@ export interface RedisBrokerOptions {
   readonly lingerMs?: number;
   /** Gets what goes wrong outside of any request, such as a lost connection. */
   readonly onError?: (error: unknown) => void;
+  /** Gets, once at the start, each way in which Redis is set up to lose something. */
+  readonly onWarning?: (text: string) => void;
 }
 
 /** Makes a hub's nodes one through Redis. Two connections, in a cluster to each master: one asks, one receives. */
@@ -48,6 +51,8 @@ export class RedisBroker implements Broker {
   readonly #lanes: AppendLanes;
   readonly #roomOptions: RoomOptionsTable | undefined;
   readonly #onError: (error: unknown) => void;
+  readonly #onWarning: (text: string) => void;
+  readonly #checkMs: number;
 
   constructor({
     url,
@@ -55,7 +60,10 @@ export class RedisBroker implements Broker {
     roomOptions,
     lingerMs = LINGER_MS,
     onError,
+    onWarning,
   }: RedisBrokerOptions) {
+    this.#onWarning = onWarning ?? (() => {});
+    this.#checkMs = limits.redisCommandMs;
     this.#roomOptions = roomOptions;
     this.#onError = onError ?? (() => {});
     const common = { url, limits, map: new ClusterMap(), onError: this.#onError };
@@ -86,6 +94,8 @@ export class RedisBroker implements Broker {
     try {
       await this.#log.connect();
       await this.#channels.start(handler);
+      const warnings = await checkServers(this.#log.commands.masters.all(), this.#checkMs);
+      warnings.forEach(this.#onWarning);
     } catch (error) {
       await this.close();
       throw error;
