@@ -74,6 +74,31 @@ describe("a join", () => {
     expect(back.offsets).toEqual([8, 9, 10]);
   });
 
+  it("is not refused because the node has heard less than the reader", async () => {
+    await core.publish(2);
+    await core.join(core.reader());
+    core.broker.pass = () => [];
+    await core.publish(3);
+    const { head } = await core.broker.read(ROOM, { after: 0, limit: 0 });
+    core.broker.pass = undefined;
+    const back = core.reader();
+    expect(await core.join(back, { since: head })).toMatchObject({ recovered: true, replayed: 0 });
+    await core.publish(1);
+    expect(back.offsets).toEqual([6]);
+  });
+
+  it("gets nothing that was removed, although the node has it still", async () => {
+    await core.join(core.reader());
+    await core.publish(5);
+    const { messages } = await core.broker.read(ROOM, { after: 0, limit: 2 });
+    const since = { epoch: messages[1]!.epoch, offset: 2, id: messages[1]!.id };
+    await core.hub.clear({ id: "x" }, ROOM);
+    const back = core.reader();
+    const reply = await core.join(back, { since });
+    expect(reply).toMatchObject({ recovered: false, reason: "trimmed", replayed: 0, firstOffset: 6 });
+    expect(back.gaps).toMatchObject([{ from: 3, to: 5 }]);
+  });
+
   it("starts a reader of another log at the first message of this one", async () => {
     await core.publish(2);
     const back = core.reader();

@@ -99,6 +99,40 @@ describe("a node that misses something", () => {
     ]);
   });
 
+  it("tells once what is gone, however often the log can't be read meanwhile", async () => {
+    await core.close();
+    core = await startCore({ rooms: { "stream:*": { messages: 3, ageMs: 3_600_000 } } });
+    const reader = core.reader();
+    await core.join(reader);
+    core.broker.pass = () => [];
+    await core.publish(5);
+    let refusals = 0;
+    core.broker.gate = (method) => {
+      if (method === "read" && (refusals += 1) <= 2) unavailable();
+    };
+    core.broker.interrupt();
+    await until(() => reader.offsets.length === 3, 3_000);
+    expect(reader.gaps).toMatchObject([{ from: 1, to: 2, reason: "trimmed" }]);
+    expect(core.broker.asked.renewEpoch).toBe(0);
+  });
+
+  it("doesn't take messages for gone that were on their way, where none are kept", async () => {
+    await core.close();
+    core = await startCore({ rooms: { "stream:*": { messages: 0, ageMs: 3_600_000 } } });
+    const reader = core.reader();
+    await core.join(reader);
+    await core.publish(1);
+    core.broker.gate = async (method) => {
+      core.broker.gate = undefined;
+      if (method === "check") await core.publish(2);
+    };
+    core.broker.interrupt();
+    await until(() => reader.offsets.length === 3, 2_000);
+    await core.publish(1);
+    await until(() => reader.offsets.length === 4, 2_000);
+    expect(reader.gaps).toEqual([]);
+  });
+
   it("asks the log when another message claims a place that it has seen", async () => {
     const reader = core.reader();
     const { position } = await core.join(reader);

@@ -6,7 +6,7 @@ import type { Broker, CheckResult, EphemeralMessage, LogEnds, StoredMessage } fr
 import { commonEntries } from "./common-entry.ts";
 import { Held } from "./held.ts";
 import type { Observer } from "./observer.ts";
-import { recoverPlace } from "./recovery.ts";
+import { recover } from "./recovery.ts";
 import { RoomLog } from "./room-log.ts";
 import type { Push } from "./transport.ts";
 
@@ -118,7 +118,7 @@ export class LocalRoom {
   judge(since: Position, log: CheckResult, askedAt: number): void {
     if (this.#closed || this.#held !== undefined) return;
     const { head } = log;
-    const verdict = recoverPlace(since, log);
+    const verdict = recover(since, log);
     const mayBeOnItsWay = verdict.recovered || verdict.reason === "trimmed";
     if (!mayBeOnItsWay || this.#last.epoch !== head.epoch) return void this.compare();
     if (verdict.recovered) this.log.learn(log, askedAt);
@@ -203,7 +203,7 @@ export class LocalRoom {
     const askedAt = performance.now();
     const [log] = await this.#context.broker.check([{ room: this.name, offset: since.offset }]);
     if (this.#closed) return;
-    const verdict = recoverPlace(since, log!);
+    const verdict = recover(since, log!);
     let ends: LogEnds = log!;
     if (!verdict.recovered && verdict.reason === "trimmed") {
       // The room may keep so little that its messages are gone before they arrive.

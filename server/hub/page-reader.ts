@@ -3,7 +3,8 @@ import type { Broker, HistoryPage } from "./broker.ts";
 
 /** A page that nobody has asked for so long is let go, in ms. */
 const IDLE_MS = 1_000;
-const MAX_CHARACTERS = 524_288;
+/** Some dozen pages of short messages. */
+const MAX_CHARACTERS = 2_097_152;
 
 interface Shared {
   readonly page: Promise<HistoryPage>;

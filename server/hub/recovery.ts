@@ -30,15 +30,3 @@ export function recover(since: Position, log: CheckResult): Verdict {
   if (log.idAt !== since.id) return { recovered: false, reason: "rolled_back", start };
   return { recovered: true, start: since.offset };
 }
-
-/**
- * The same for a node's own place, whose id it may never have learnt (then it is empty): the place before a log's first
- * message. Nothing is missing after such a place as long as the next message is kept.
- */
-export function recoverPlace(place: Position, log: CheckResult): Verdict {
-  const { epoch, offset, id } = place;
-  const isUnnamed = id === "" && offset > 0 && epoch === log.head.epoch && offset <= log.head.offset;
-  if (!isUnnamed) return recover(place, log);
-  if (log.firstOffset <= offset + 1) return { recovered: true, start: offset };
-  return { recovered: false, reason: "trimmed", start: log.firstOffset - 1 };
-}

@@ -137,6 +137,21 @@ describe("a log that went back and kept its epoch", () => {
     expect(reader.log.at(-1)).toBe(301);
   });
 
+  it("deceives no one who comes back before the node has noticed", async () => {
+    const reader = core.reader();
+    await core.join(reader);
+    await core.publish(5);
+    await hearLost(3, core);
+    const { position } = await core.join(core.reader());
+    expect(position.offset).toBe(8);
+    core.broker.away();
+    const back = core.reader();
+    const reply = await core.join(back, { since: position });
+    expect(reply).toMatchObject({ recovered: false, position: { offset: 5 }, replayed: 5 });
+    expect(reply.position.epoch).not.toBe(position.epoch);
+    expect(reader.gaps).toHaveLength(1);
+  });
+
   it("is never concluded from what a client says", async () => {
     const reader = core.reader();
     await core.join(reader);

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import type { RedisServer } from "../support/redis-server.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { until } from "../support/wait.ts";
-import { appendAll, freshRoom, range } from "./broker-nodes.ts";
-import { RedisBench } from "./redis-nodes.ts";
+import { appendAll, draft, freshRoom, KEEP, placed, type Placed, range } from "./broker-nodes.ts";
+import { RedisBench, timed } from "./redis-nodes.ts";
 
 const bench = new RedisBench();
 afterEach(() => bench.end());
@@ -63,6 +63,58 @@ describe("a connection that is answered and hears nothing", () => {
     await until(() => ear.of(room).length === 3);
     expect(ear.interruptions).toBe(0);
     expect(errors).toHaveLength(1);
+  });
+});
+
+describe.each(["hangAnswers", "hangRequests"] as const)("a connection that %s", (mode) => {
+  test("makes appends unavailable within 2 s, and all is as before within 5 s after it works again", async () => {
+    const redis = await bench.redis();
+    const { proxy, url } = await proxied(redis);
+    const { broker, ear } = await bench.node(redis, { url });
+    const other = await bench.node(redis);
+    const room = freshRoom();
+    await broker.subscribe(room);
+    await appendAll(broker, room, [1]);
+    await proxy.set(mode);
+    const message = draft(room, 2, { id: "key", keyed: true });
+    const { ms, error } = await timed(broker.append(room, [message], KEEP));
+    expect(error).toMatchObject({ code: "unavailable" });
+    expect(ms).toBeLessThan(2_000);
+    await proxy.set("pass");
+    const [again] = await until(() => broker.append(room, [message], KEEP), 5_000);
+    expect(placed(again).position).toMatchObject({ offset: 2, id: "key" });
+    await until(async () => {
+      const [{ position }] = (await appendAll(other.broker, room, [3])) as [Placed];
+      return until(() => ear.of(room).some(({ offset }) => offset === position.offset), 500);
+    }, 5_000);
+  });
+});
+
+describe("ids after Redis came back from an older snapshot", () => {
+  test("answer with places that are true, and those that were lost are new", async () => {
+    const redis = await bench.redis();
+    const { broker } = await bench.node(redis);
+    const room = freshRoom();
+    const [kept, lost] = [
+      draft(room, "kept", { id: "kept", keyed: true }),
+      draft(room, "lost", { id: "lost", keyed: true }),
+    ];
+    await appendAll(broker, room, [1]);
+    const first = placed((await broker.append(room, [kept], KEEP))[0]);
+    await redis.command("SAVE");
+    await appendAll(broker, room, [3]);
+    await broker.append(room, [lost], KEEP);
+    await redis.kill();
+    await redis.start();
+    const { head } = await until(() => broker.renewEpoch(room, first.position.epoch));
+    expect(head).toMatchObject({ offset: 2, id: "kept" });
+    const results = (await broker.append(room, [kept, lost], KEEP)).map(placed);
+    expect(results.map(({ duplicate, position }) => ({ duplicate, ...position }))).toEqual([
+      { duplicate: true, epoch: head.epoch, offset: 2, id: "kept" },
+      { duplicate: false, epoch: head.epoch, offset: 3, id: "lost" },
+    ]);
+    const checks = await broker.check(results.map(({ position: { offset } }) => ({ room, offset })));
+    expect(checks.map(({ idAt }) => idAt)).toEqual(["kept", "lost"]);
   });
 });
 

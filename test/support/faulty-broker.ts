@@ -54,6 +54,11 @@ export class FaultyBroker implements Broker {
     this.#handler?.onMessage(message);
   }
 
+  /** As if the store were out of reach. */
+  away(): void {
+    this.#handler?.onAway();
+  }
+
   interrupt(): void {
     this.#handler?.onInterruption();
   }
