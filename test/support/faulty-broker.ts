@@ -1,4 +1,3 @@
-import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,

@@ -61,13 +61,17 @@ export class ClusterMap {
 
 /** @throws HubError `unavailable` if that is no reply of `CLUSTER SLOTS` */
 export function slotsReply(reply: unknown): SlotsReply {
+  if (isSlotsReply(reply)) return reply;
+  throw new HubError("unavailable", "Redis does not say which master has which slot");
+}
+
+function isSlotsReply(reply: unknown): reply is SlotsReply {
   const isRange = (range: unknown): boolean =>
     Array.isArray(range) &&
     Number.isInteger(range[0]) &&
     Number.isInteger(range[1]) &&
     Array.isArray(range[2]);
-  if (Array.isArray(reply) && reply.every(isRange)) return reply as unknown as SlotsReply;
-  throw new HubError("unavailable", "Redis does not say which master has which slot");
+  return Array.isArray(reply) && reply.every(isRange);
 }
 
 /** Puts an address together as it stands in a URL. */
