@@ -20,7 +20,8 @@ export interface Client {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   connect(): Promise<unknown>;
-  sendCommand(args: readonly Argument[]): Promise<unknown>;
+  /** A timeout of 0 is none. */
+  sendCommand(args: readonly Argument[], options?: { readonly timeout: number }): Promise<unknown>;
   sSubscribe(
     channel: string,
     listener: (message: Buffer, channel: Buffer) => void,
@@ -121,10 +122,13 @@ export class Connection {
     return this.#answer((client) => client.sendCommand(args), ms);
   }
 
-  /** Sends many commands at once and gives their replies, or the first failure; cheaper than one by one. */
+  /**
+   * Sends many commands at once and gives their replies, or the first failure. For commands that do no harm if they run
+   * late: they have one deadline in common, since the client's own, for each of them, costs more than the commands.
+   */
   async runAll(commands: readonly (readonly Argument[])[]): Promise<readonly unknown[]> {
     const ask = (client: Client): Promise<unknown[]> =>
-      Promise.all(commands.map((args) => client.sendCommand(args)));
+      Promise.all(commands.map((args) => client.sendCommand(args, { timeout: 0 })));
     return this.#answer(ask, this.#options.limits.redisCommandMs);
   }
 
