@@ -86,7 +86,7 @@ export const OPTIONS: readonly Option[] = [
     key: "redisUrl",
     env: "REDIS_URL",
     flag: "--redis-url <url>",
-    doc: "Redis, or masters of a Redis Cluster separated by commas: makes this process one node of many; without it the log is in this process's memory",
+    doc: "Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is in this process's memory",
     schema: redisUrl,
     default: undefined,
   },

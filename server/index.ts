@@ -38,7 +38,7 @@ export type { Published, PublishedEphemeral, PublishReply } from "../shared/prot
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
-  /** Redis, or masters of a Redis Cluster: makes this process one node of many; without it the log is in its memory. */
+  /** Redis, or members of a Redis Cluster, separated by commas: makes this process one node of many; without it the log is in its memory. */
   readonly redisUrl?: string;
   /** What is kept, by pattern; `age` as in "30d". */
   readonly rooms?: Readonly<Record<string, { readonly messages?: number; readonly age?: string }>>;

@@ -172,6 +172,8 @@ export class Masters {
   #lost(address: string, connection: Connection): void {
     if (this.#closed || !this.isCluster || this.#connections.get(address) !== connection) return;
     this.doubt();
+    // One that was only asked about a slot on its way.
+    if (!this.#map.masters.has(address)) return void this.#connections.delete(address);
     // Without this, a publisher's command connects again.
     if (this.#options.keepsProcess === false) return;
     const ms = REOPEN_MS.least + Math.random() * (REOPEN_MS.most - REOPEN_MS.least);
@@ -208,15 +210,24 @@ export class Masters {
   }
 
   async #askForSlots(): Promise<void> {
+    let doubtful: (() => void) | undefined;
     for (const connection of this.all().toSorted(() => Math.random() - 0.5)) {
       if (!connection.usable || this.#closed) continue;
       try {
-        this.#map.load(slotsReply(await connection.run(["CLUSTER", "SLOTS"])), connection.host);
-        return;
+        const [info, reply] = await connection.runAll([
+          ["CLUSTER", "INFO"],
+          ["CLUSTER", "SLOTS"],
+        ]);
+        const slots = slotsReply(reply);
+        const load = (): void => this.#map.load(slots, connection.host);
+        // One that is cut off from the others does not know who has taken over.
+        if (String(info).includes("cluster_state:ok")) return load();
+        doubtful ??= load;
       } catch {
         // The next one may know.
       }
     }
+    if (doubtful !== undefined) return doubtful();
     if (this.#closed || this.usable) return;
     // All addresses may be new ones: the names that were given lead to them.
     const found = await findServers(this.#seeds()).catch(() => undefined);

@@ -29,7 +29,7 @@ const LINGER_MS = 2_000;
 
 export interface RedisBrokerOptions {
   /**
-   * `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS; of a cluster one master or more, separated
+   * `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS; of a cluster one member or more, separated
    * by commas. Redis 7 or newer.
    */
   readonly url: string;

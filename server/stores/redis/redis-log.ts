@@ -22,7 +22,7 @@ import { newEpoch } from "../new-epoch.ts";
 import { untold } from "../untold.ts";
 import { Commands } from "./commands.ts";
 import type { Connection } from "./connection.ts";
-import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
+import { channelOf, logKey, logKeys, metaKey, OPTIONS_COPIES, OPTIONS_KEY } from "./keys.ts";
 import type { MastersOptions } from "./masters.ts";
 import { RoomIndex } from "./room-index.ts";
 import { loadScripts, runScript, type ScriptName } from "./scripts.ts";
@@ -163,24 +163,39 @@ export class RedisLog {
     await this.commands.ping();
   }
 
-  /** Tells publishers which options the rooms of this hub have. */
+  /** Tells publishers which options the rooms of this hub have; rejects only if none of them will find out. */
   async writeRoomOptions(table: RoomOptionsTable): Promise<void> {
-    await this.commands.run(["SET", OPTIONS_KEY, JSON.stringify(table)]);
+    const text = JSON.stringify(table);
+    await Promise.any(this.#optionsKeys().map((key) => this.commands.run(["SET", key, text]))).catch(firstOf);
   }
 
-  /** Reads the options that the nodes wrote; undefined if no node has. */
+  /**
+   * Reads the options that the nodes wrote; undefined if no node has.
+   *
+   * @throws HubError `unavailable` if none were found and not all could be looked for
+   */
   async readRoomOptions(): Promise<RoomOptionsTable | undefined> {
-    const text = await this.commands.run(["GET", OPTIONS_KEY]);
-    if (typeof text !== "string") return undefined;
-    try {
-      return JSON.parse(text) as RoomOptionsTable;
-    } catch (cause) {
-      throw new HubError("internal", `${OPTIONS_KEY} in Redis is no JSON`, { cause });
-    }
+    const reads = this.#optionsKeys().map((key) => this.#readOptions(key));
+    const found = reads.map(async (read) => (await read) ?? Promise.reject(new Error("none")));
+    return Promise.any(found).catch(async () => (await Promise.all(reads))[0]);
   }
 
   async close(): Promise<void> {
     await this.commands.close();
+  }
+
+  #optionsKeys(): readonly string[] {
+    return this.commands.masters.isCluster ? [OPTIONS_KEY, ...OPTIONS_COPIES] : [OPTIONS_KEY];
+  }
+
+  async #readOptions(key: string): Promise<RoomOptionsTable | undefined> {
+    const text = await this.commands.run(["GET", key]);
+    if (typeof text !== "string") return undefined;
+    try {
+      return JSON.parse(text) as RoomOptionsTable;
+    } catch (cause) {
+      throw new HubError("internal", `${key} in Redis is no JSON`, { cause });
+    }
   }
 
   async #read(room: RoomName, offset: number, page: Page, replaced = ""): Promise<ReadReply> {
@@ -191,6 +206,11 @@ export class RedisLog {
   #script(name: ScriptName, room: RoomName, args: readonly string[]): Promise<unknown> {
     return runScript(this.commands, name, logKeys(room), args, this.#limits.redisCommandMs);
   }
+}
+
+/** Of an AggregateError, which says nothing itself. */
+function firstOf(error: unknown): never {
+  throw error instanceof AggregateError ? error.errors[0] : error;
 }
 
 function appended(id: string, reply: readonly [string, ...number[]], at: number): Appended {
