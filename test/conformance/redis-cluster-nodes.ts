@@ -21,7 +21,7 @@ export class ClusterBench extends RedisBench {
     super();
     beforeAll(async () => {
       this.#shared = await RedisCluster.start({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
-    }, 20_000);
+    }, 30_000);
     afterEach(() => this.end());
     afterAll(() => this.#shared?.stop());
   }

@@ -13,7 +13,7 @@ const workers: PublishingProcess[] = [];
 
 beforeAll(async () => {
   cluster = await RedisCluster.start({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
-}, 20_000);
+}, 30_000);
 afterEach(async () => {
   workers.splice(0).forEach((one) => one.kill());
   await nodes.close();
