@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Compiles shared, client and server into dist/, puts the files beside them that the compiler leaves out, and lets Vite
+ * Compiles shared, client, server and chaos into dist/, puts the files beside them that the compiler leaves out, and lets Vite
  * bundle the web app.
  * `--clean` starts from nothing. Tests and tools are no part of it: `tsc -b` checks those.
  */
@@ -12,7 +12,7 @@ import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
-const folders = ["shared", "client", "server"];
+const folders = ["shared", "client", "server", "chaos"];
 const assets = [{ folder: "server", endings: [".lua"] }];
 const webApp = join(dist, "client/web");
 
@@ -21,7 +21,10 @@ if (process.argv.includes("--clean")) rmSync(dist, { recursive: true, force: tru
 rmSync(join(dist, ".complete"), { force: true });
 
 const compiler = join(root, "node_modules/typescript/bin/tsc");
-const { status } = spawnSync(process.execPath, [compiler, "-b", "server"], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(process.execPath, [compiler, "-b", "server/cli"], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (status !== 0) process.exit(status ?? 1);
 
 for (const { folder, endings } of assets) {

@@ -26,7 +26,7 @@ await import(command.href);
 
 function isBuilt() {
   const built = modifiedAt("dist/.complete");
-  return ["shared", "client", "server", "package-lock.json", "tsconfig.base.json"].every((path) => {
+  return ["shared", "client", "server", "chaos", "package-lock.json", "tsconfig.base.json"].every((path) => {
     // Folders count with their files: theirs is the time that changes when a file goes away.
     const inside = path.includes(".")
       ? []

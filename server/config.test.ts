@@ -6,6 +6,8 @@ import { DEFAULT_LIMITS } from "../shared/limits.ts";
 import { DEFAULT_ROOM_OPTIONS } from "../shared/room-options.ts";
 import { ConfigError, loadConfig, OPTIONS, type Config, type Source } from "./config.ts";
 
+const STORES = ["disk", "memory"] as const;
+const WHEN = ["synced", "written"] as const;
 const folder = mkdtempSync(join(tmpdir(), "roomcast-config-"));
 let files = 0;
 
@@ -33,6 +35,9 @@ describe("a configuration", () => {
       port: 3_000,
       host: "127.0.0.1",
       redisUrl: undefined,
+      store: "disk",
+      data: "./data",
+      durability: "synced",
       origins: [],
       open: false,
       logLevel: "info",
@@ -63,6 +68,9 @@ describe("a configuration", () => {
       values: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
       read: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
     },
+    { key: "store", env: "ROOMCAST_STORE", values: [...STORES, "memory"], read: [...STORES, "memory"] },
+    { key: "data", env: "ROOMCAST_DATA", values: ["a", "/b", "./c"], read: ["a", "/b", "./c"] },
+    { key: "durability", env: "ROOMCAST_DURABILITY", values: [...WHEN, "synced"], read: [...WHEN, "synced"] },
     {
       key: "origins",
       env: "ROOMCAST_ORIGINS",
@@ -165,6 +173,12 @@ const faults: readonly Fault[] = [
     given: { redisUrl: "http://a" },
     problem: /^--redis-url: .*redis:\/\/host:6379/,
   },
+  {
+    name: "an unknown store",
+    env: { ROOMCAST_STORE: "tape" },
+    problem: /^ROOMCAST_STORE: .*"disk"\|"memory"/,
+  },
+  { name: "an empty data folder", given: { data: "" }, problem: /^--data: / },
   { name: "an empty host", given: { host: "" }, problem: /^--host: / },
   { name: "a wrong log level", env: { LOG_LEVEL: "loud" }, problem: /^LOG_LEVEL: .*"trace"/ },
   { name: "an unclear yes or no", env: { ROOMCAST_OPEN: "perhaps" }, problem: /^ROOMCAST_OPEN: / },

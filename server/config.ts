@@ -8,6 +8,7 @@ import {
   type RoomOptions,
   type RoomOptionsTable,
 } from "../shared/room-options.ts";
+import type { Durability } from "./stores/disk/database.ts";
 import { areAddresses } from "./stores/redis/addresses.ts";
 
 /** Everything that can be set about a hub. */
@@ -15,6 +16,9 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly redisUrl: string | undefined;
+  readonly store: StoreKind;
+  readonly data: string;
+  readonly durability: Durability;
   readonly origins: readonly string[];
   readonly open: boolean;
   readonly logLevel: LogLevel;
@@ -24,6 +28,12 @@ export interface Config {
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const STORES = ["disk", "memory"] as const;
+/** Where a hub without Redis keeps its log. */
+export type StoreKind = (typeof STORES)[number];
+
+const DURABILITIES = ["synced", "written"] as const satisfies readonly Durability[];
 
 /** One option: where it is read from, what it means, and its check. */
 export interface Option {
@@ -86,9 +96,33 @@ export const OPTIONS: readonly Option[] = [
     key: "redisUrl",
     env: "REDIS_URL",
     flag: "--redis-url <url>",
-    doc: "Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is in this process's memory",
+    doc: "Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is in the data folder",
     schema: redisUrl,
     default: undefined,
+  },
+  {
+    key: "store",
+    env: "ROOMCAST_STORE",
+    flag: "--store <kind>",
+    doc: "without Redis: disk, or memory for a log that ends with the process",
+    schema: z.enum(STORES),
+    default: "disk",
+  },
+  {
+    key: "data",
+    env: "ROOMCAST_DATA",
+    flag: "--data <folder>",
+    doc: "folder of the log, for one process at a time",
+    schema: z.string().min(1),
+    default: "./data",
+  },
+  {
+    key: "durability",
+    env: "ROOMCAST_DURABILITY",
+    flag: "--durability <when>",
+    doc: "a message is acknowledged when it is synced to disk, or as soon as it is written",
+    schema: z.enum(DURABILITIES),
+    default: "synced",
   },
   {
     key: "origins",

@@ -11,14 +11,16 @@ import type {
 import { HubError } from "../shared/errors.ts";
 import type { Limits } from "../shared/limits.ts";
 import type { PublishReply } from "../shared/protocol.ts";
-import { loadConfig, type Config, type LogLevel } from "./config.ts";
+import { loadConfig, type Config, type LogLevel, type StoreKind } from "./config.ts";
 import { allowEveryone, type Authorize } from "./hub/authorize.ts";
 import type { Broker } from "./hub/broker.ts";
-import { Hub } from "./hub/hub.ts";
+import { Hub, type HubContext } from "./hub/hub.ts";
 import type { Observer } from "./hub/observer.ts";
 import type { Session } from "./hub/session.ts";
 import { createLog, observeInto } from "./operations/log.ts";
-import { MemoryBroker } from "./stores/memory/memory-broker.ts";
+import { LocalBroker } from "./stores/local-broker.ts";
+import type { Durability, StoreSize } from "./stores/disk/database.ts";
+import { DiskStore } from "./stores/disk/disk-store.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { socketRoom } from "./stores/redis/keys.ts";
 import { RedisBroker } from "./stores/redis/redis-broker.ts";
@@ -31,15 +33,26 @@ export type { Authorize, Capability } from "./hub/authorize.ts";
 export type { Session } from "./hub/session.ts";
 export type { HttpHandler } from "./transports/http/index.ts";
 export { ConfigError } from "./config.ts";
+export { DataFolderError, type DataFolderProblem } from "./stores/disk/data-folder-error.ts";
 export { HubError, type ErrorCode } from "../shared/errors.ts";
+export type { StoreSize } from "./stores/disk/database.ts";
 export type { Limits } from "../shared/limits.ts";
 export type { Published, PublishedEphemeral, PublishReply } from "../shared/protocol.ts";
 
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
-  /** Redis, or members of a Redis Cluster, separated by commas: makes this process one node of many; without it the log is in its memory. */
+  /**
+   * Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is
+   * in the data folder.
+   */
   readonly redisUrl?: string;
+  /** Where a hub without Redis keeps its log: on "disk", or in "memory", where it ends with the process. */
+  readonly store?: StoreKind;
+  /** The folder of the log, `./data` unless told otherwise; one process at a time may use it. */
+  readonly data?: string;
+  /** When a message is acknowledged: when it is "synced" to disk, or as soon as it is "written". */
+  readonly durability?: Durability;
   /** What is kept, by pattern; `age` as in "30d". */
   readonly rooms?: Readonly<Record<string, { readonly messages?: number; readonly age?: string }>>;
   /** Pages that may use the hub beside its own, as `https://app.example.com`. */
@@ -75,6 +88,8 @@ export interface RoomcastHub {
   publish(room: string, event: string, data: unknown, options?: PublishOptions): Promise<PublishReply>;
   /** Stock Socket.IO for a room's members on all nodes (emit, except, fetchSockets, …), beside its log. */
   to(room: string): BroadcastOperator<DefaultEventsMap, unknown>;
+  /** How much the data folder holds; undefined without one. */
+  size(): StoreSize | undefined;
   /** Tells all clients to come back elsewhere, answers what is under way, and ends the http server too. */
   close(): Promise<void>;
 }
@@ -89,49 +104,70 @@ const { version } = createRequire(import.meta.url)("roomcast/package.json") as {
 /**
  * Starts a hub: a program of its own, or inside your http server.
  *
- * @throws ConfigError with every problem of the options; HubError `unavailable` if Redis can't be reached
+ * @throws ConfigError with every problem of the options; HubError `unavailable` if Redis can't be reached;
+ *   DataFolderError if the data folder is in use, damaged, of a newer version, or can't be reached
  */
 export async function createHub(options: HubOptions = {}): Promise<RoomcastHub> {
   const { server, authorize, ...settings } = options;
   return runHub(loadConfig(settings), server, authorize);
 }
 
-/** Starts a hub with a configuration that is checked already. */
+/**
+ * Starts a hub with a configuration that is checked already.
+ *
+ * @param makeHub puts another core in its place, to see whether it would be noticed
+ */
 export async function runHub(
   config: Config,
   server?: HttpServer,
   authorize: Authorize = allowEveryone,
+  makeHub: (context: HubContext) => Hub = (context) => new Hub(context),
 ): Promise<RoomcastHub> {
   const observer = observeInto(createLog(config.logLevel));
-  const { broker, adapter } = openStore(config, observer);
+  const { broker, adapter, size } = await openStore(config, observer);
   const mayDo: Authorize = (session, capability, room) =>
     session === PROGRAM || authorize(session, capability, room);
-  const hub = new Hub({ broker, authorize: mayDo, observer, limits: config.limits, rooms: config.rooms });
-  await hub.start();
-  return new Node(config, hub, observer, server, adapter);
+  const { limits, rooms } = config;
+  const hub = makeHub({ broker, authorize: mayDo, observer, limits, rooms });
+  try {
+    await hub.start();
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  return new Node(config, hub, observer, server, { adapter, size });
 }
 
 interface Store {
   readonly broker: Broker;
   /** Carries stock emits between nodes; a single node needs none. */
   readonly adapter: SocketIoOptions["adapter"] | undefined;
+  readonly size: (() => StoreSize) | undefined;
 }
 
-function openStore({ redisUrl, limits, rooms }: Config, observer: Observer): Store {
+async function openStore(config: Config, observer: Observer): Promise<Store> {
+  const { redisUrl, limits, rooms, data, durability } = config;
+  const { idempotencyMs } = limits;
   const onError = (error: unknown): void => observer.failure("the store", error);
-  if (redisUrl === undefined) {
-    const store = new MemoryStore({ idempotencyMs: limits.idempotencyMs });
-    return { broker: new MemoryBroker(store, { onError }), adapter: undefined };
+  if (redisUrl !== undefined) {
+    const onWarning = (text: string): void => observer.warning(text);
+    const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
+    return { broker, adapter: broker.socketAdapter(), size: undefined };
   }
-  const onWarning = (text: string): void => observer.warning(text);
-  const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
-  return { broker, adapter: broker.socketAdapter() };
+  if (config.store === "memory") {
+    const memory = new LocalBroker(new MemoryStore({ idempotencyMs }), { onError });
+    return { broker: memory, adapter: undefined, size: undefined };
+  }
+  const store = await DiskStore.open({ folder: data, durability, idempotencyMs, onError });
+  const broker = new LocalBroker(store, { onError, onClose: () => store.close() });
+  return { broker, adapter: undefined, size: () => store.size() };
 }
 
 class Node implements RoomcastHub {
   readonly io: SocketIoServer;
   readonly handler: HttpHandler;
   readonly #config: Config;
+  readonly #size: (() => StoreSize) | undefined;
   readonly #hub: Hub;
   readonly #parsers: Parsers;
   readonly #server: HttpServer;
@@ -143,10 +179,11 @@ class Node implements RoomcastHub {
     hub: Hub,
     observer: Observer,
     server: HttpServer | undefined,
-    adapter: SocketIoOptions["adapter"] | undefined,
+    { adapter, size }: Omit<Store, "broker">,
   ) {
     const { limits, origins, open } = config;
     this.#config = config;
+    this.#size = size;
     this.#hub = hub;
     this.#parsers = createParsers(limits);
     const access = createAccess({ origins, open });
@@ -202,6 +239,10 @@ class Node implements RoomcastHub {
 
   to(room: string): BroadcastOperator<DefaultEventsMap, unknown> {
     return this.io.to(socketRoom(this.#parsers.room(room)));
+  }
+
+  size(): StoreSize | undefined {
+    return this.#size?.();
   }
 
   close(): Promise<void> {

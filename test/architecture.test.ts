@@ -86,6 +86,12 @@ describe("the import rules", () => {
     ["server/sources/a.ts", "../hub/hub.ts"],
     ["server/operations/a.ts", "../transports/http/a.ts"],
     ["server/operations/a.ts", "roomcast"],
+    ["server/index.ts", "../chaos/run.ts"],
+    ["server/cli/serve.ts", "../../chaos/index.ts"],
+    ["server/cli/chaos.ts", "../../chaos/run.ts"],
+    ["chaos/a.ts", "../server/stores/redis/keys.ts"],
+    ["chaos/a.ts", "../server/cli/serve.ts"],
+    ["chaos/a.ts", "redis"],
   ])("forbid %s to import %s", (path, specifier) => {
     const line = `import type { A } from "${specifier}";\n`;
     expect(importViolations([{ path, text: line }])).toEqual([`${path} may not import ${specifier}`]);
@@ -110,6 +116,9 @@ describe("the import rules", () => {
     ["server/index.ts", "./stores/redis/a.ts"],
     ["server/config-file.ts", "zod"],
     ["server/cli/serve.ts", "../index.ts"],
+    ["server/cli/chaos.ts", "../../chaos/index.ts"],
+    ["chaos/planted/a.ts", "../../server/hub/broker.ts"],
+    ["chaos/oracle/a.ts", "../hash.ts"],
   ])("allow %s to import %s", (path, specifier) => {
     expect(importViolations([{ path, text: `export * from "${specifier}";` }])).toEqual([]);
   });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { chaosCommand } from "./chaos.ts";
 import { pipeCommand } from "./pipe.ts";
 import { publishCommand } from "./publish.ts";
 import { runCommand } from "./run.ts";
@@ -22,5 +23,6 @@ await new Command("roomcast")
   .addCommand(runCommand())
   .addCommand(pipeCommand())
   .addCommand(tailCommand())
+  .addCommand(chaosCommand())
   .showHelpAfterError("(roomcast --help shows what there is)")
   .parseAsync();

@@ -1,7 +1,8 @@
+import { resolve } from "node:path";
 import { Command, Option as Flag } from "commander";
 import { HubError } from "../../shared/errors.ts";
 import { ConfigError, loadConfig, OPTIONS, type Config } from "../config.ts";
-import { runHub } from "../index.ts";
+import { DataFolderError, type RoomcastHub, runHub } from "../index.ts";
 
 /** What sysexits.h calls a configuration error. */
 const EX_CONFIG = 78;
@@ -30,8 +31,9 @@ export function serveCommand(): Command {
 
 const EXAMPLES = `
 A flag beats the environment, which beats the file. Examples:
-  roomcast serve                                          on http://127.0.0.1:3000, for this machine only
-  REDIS_URL=redis://localhost:6379 roomcast serve --port 3001     one node of many
+  roomcast serve                                on http://127.0.0.1:3000, for this machine only, the log in ./data
+  roomcast serve --store memory --port 0        a log that ends with the process, on a free port
+  REDIS_URL=redis://localhost:6379 roomcast serve --port 3001   one node of many
 `;
 
 async function serve({ config: file, ...flags }: Record<string, unknown>): Promise<void> {
@@ -40,12 +42,21 @@ async function serve({ config: file, ...flags }: Record<string, unknown>): Promi
     const path = file ?? (process.env["ROOMCAST_CONFIG"] || undefined);
     await run(loadConfig(flags, process.env, path as string | undefined));
   } catch (error) {
-    const expected = error instanceof ConfigError || error instanceof HubError || isSystemError(error);
+    const expected =
+      error instanceof ConfigError ||
+      error instanceof HubError ||
+      error instanceof DataFolderError ||
+      isSystemError(error);
     console.error(`roomcast: ${expected ? messageOf(error) : (error as Error).stack}`);
-    // What a restart alone may mend, such as a Redis that is away, is no fault of the configuration.
-    const passes = error instanceof HubError ? error.retryable : !(error instanceof ConfigError);
-    process.exitCode = passes ? 1 : EX_CONFIG;
+    process.exitCode = mayPass(error) ? 1 : EX_CONFIG;
   }
+}
+
+/** What a restart alone may mend, such as a Redis that is away, is no fault of the configuration. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof HubError) return error.retryable;
+  if (error instanceof DataFolderError) return error.problem === "in_use" || error.problem === "unreachable";
+  return !(error instanceof ConfigError);
 }
 
 async function run(config: Config): Promise<void> {
@@ -57,12 +68,6 @@ async function run(config: Config): Promise<void> {
     await hub.close();
     throw error;
   }
-  console.log(`roomcast listens on ${url}`);
-  console.log(
-    config.redisUrl === undefined ? "the log is in memory and ends with this process" : "the log is in Redis",
-  );
-  if (config.open) console.log("WARNING: it is open: everyone who reaches this address may read and write");
-
   let stoppingSince: number | undefined;
   const stop = (): void => {
     if (stoppingSince !== undefined) return;
@@ -83,6 +88,21 @@ async function run(config: Config): Promise<void> {
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   if (NPM_COMMANDS.has(process.env["npm_lifecycle_event"] ?? "")) onParentsEnd(stop);
+
+  // Last: whoever has read it may send a signal.
+  console.log(`roomcast listens on ${url}`);
+  console.log(whereTheLogIs(config, hub));
+  if (config.open) console.log("WARNING: it is open: everyone who reaches this address may read and write");
+}
+
+function whereTheLogIs({ redisUrl, data, durability }: Config, hub: RoomcastHub): string {
+  const size = hub.size();
+  if (redisUrl !== undefined) return "the log is in Redis";
+  if (size === undefined) return "the log is in memory and ends with this process";
+  const rooms = size.rooms === 1 ? "1 room" : `${size.rooms} rooms`;
+  const held = `${rooms}, ${(size.bytes / 2 ** 20).toFixed(1)} MiB`;
+  const when = durability === "synced" ? "synced to disk" : "written, before they are synced to disk";
+  return `the log is in ${resolve(data)} (${held}); messages are acknowledged when they are ${when}`;
 }
 
 /** The shell that npm starts passes no signal on, so a hub would stay behind when npm alone is told to end. */

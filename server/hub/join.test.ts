@@ -99,6 +99,57 @@ describe("a join", () => {
     expect(back.gaps).toMatchObject([{ from: 3, to: 5 }]);
   });
 
+  it("is not answered with the place of a message that is gone while the node reads on", async () => {
+    await core.close();
+    core = await startCore({ rooms: { "stream:*": { messages: 3, ageMs: 3_600_000 } } });
+    await core.join(core.reader());
+    await core.publish(1);
+    core.broker.pass = () => [];
+    await core.publish(9);
+    let readOn: (() => void) | undefined;
+    core.broker.gate = (method) =>
+      method === "read" ? new Promise<void>((resolve) => (readOn = resolve)) : undefined;
+    core.broker.interrupt();
+    await until(() => readOn !== undefined);
+    core.broker.pass = undefined;
+    core.broker.gate = undefined;
+    const reply = core.join(core.reader());
+    await new Promise((resolve) => setImmediate(resolve));
+    readOn!();
+    const { offset, id } = (await reply).position;
+    expect([offset, id === ""]).toEqual([10, false]);
+  });
+
+  it("is answered with the log's place where the log went back and the node has not seen it yet", async () => {
+    await core.publish(1);
+    const member = core.reader();
+    await core.join(member);
+    core.broker.pass = (message) => [message.offset === 3 ? { ...message, id: "lost" } : message];
+    await core.publish(2);
+    const { head } = await core.broker.read(ROOM, { after: 0, limit: 1 });
+    const reader = core.reader();
+    const reply = await core.join(reader, { since: head });
+    expect(reply).toMatchObject({
+      position: { offset: 3, id: head.id },
+      recovered: false,
+      reason: "epoch_changed",
+    });
+    expect(member.gaps).toMatchObject([{ reason: "rolled_back", to: 2, epoch: reply.position.epoch }]);
+  });
+
+  it("ends at the head when all messages are removed under a reader", async () => {
+    await core.publish(400);
+    const reader = core.reader();
+    let cleared = false;
+    reader.drain = async () => {
+      if (!cleared) await core.hub.clear({ id: "moderator" }, ROOM);
+      cleared = true;
+    };
+    const reply = await core.join(reader, { rewind: 400 });
+    expect(reply.position.offset).toBe(400);
+    expect(reply).toMatchObject({ reason: "trimmed", replayed: 300 });
+  });
+
   it("starts a reader of another log at the first message of this one", async () => {
     await core.publish(2);
     const back = core.reader();

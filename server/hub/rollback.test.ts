@@ -3,7 +3,7 @@ import { packetHead, packetTail } from "../../shared/packet.ts";
 import { range, ROOM, startCore, type Core, type Reader } from "../../test/support/core.ts";
 import { until } from "../../test/support/wait.ts";
 import { HubError } from "../../shared/errors.ts";
-import { MemoryBroker } from "../stores/memory/memory-broker.ts";
+import { LocalBroker } from "../stores/local-broker.ts";
 import { MemoryStore } from "../stores/memory/memory-store.ts";
 
 let core: Core;
@@ -183,7 +183,7 @@ describe("a log in another's place", () => {
     for (const id of ["m-1", "m-2"]) await say(id);
     let now = Date.now() + 5;
     const store = new MemoryStore({ now: () => (now += 1) });
-    await core.broker.replaceStore(new MemoryBroker(store), ROOM);
+    await core.broker.replaceStore(new LocalBroker(store), ROOM);
     for (const id of ["m-1", "m-2"]) await say(id);
     await until(() => reader.offsets.length === 4, 2_000);
     const { epoch } = await headOf(core);
@@ -198,7 +198,7 @@ describe("a log in another's place", () => {
     const reader = core.reader();
     await core.join(reader);
     await core.publish(2);
-    await core.broker.replaceStore(new MemoryBroker(new MemoryStore()), ROOM);
+    await core.broker.replaceStore(new LocalBroker(new MemoryStore()), ROOM);
     const gap = await until(() => reader.gaps[0], 5_000);
     expect(gap).toMatchObject({ from: 1, to: 0, reason: "epoch_changed" });
     await core.publish(1);

@@ -54,19 +54,16 @@ export class Subscription {
     await this.#room.open();
     this.#demandRunning();
     const course = await this.#courseFrom(start);
-    for (
-      let changes = 0;
-      course.cur.offset !== this.#room.last.offset ||
-      course.cur.epoch !== this.#room.last.epoch ||
-      !this.#room.isNamed;
-    ) {
-      if (course.cur.epoch !== this.#room.last.epoch) {
+    for (let changes = 0; !this.#hasMet(course);) {
+      const { cur } = course;
+      const { epoch, offset } = this.#room.last;
+      if (cur.epoch !== epoch || cur.offset === offset) {
         changes += 1;
         if (changes > MAX_CHANGES) throw new HubError("unavailable", "the room's log keeps changing");
-        await this.#followEpoch(course);
-      } else if (course.cur.offset > this.#room.last.offset || !this.#room.isNamed)
-        await this.#room.compare();
-      else await this.#replay(course);
+      }
+      if (cur.epoch !== epoch) await this.#followEpoch(course);
+      else if (cur.offset < offset) await this.#replay(course);
+      else await this.#room.compare();
       this.#demandRunning();
     }
     // From here to the end of this method nothing may wait, or a live message would slip in between.
@@ -103,7 +100,11 @@ export class Subscription {
     const { head, firstOffset } = standing;
     const verdict = recover(since, standing);
     const course: Course = {
-      cur: { ...since, epoch: head.epoch, offset: verdict.start },
+      cur: {
+        epoch: head.epoch,
+        offset: verdict.start,
+        id: verdict.recovered && since.offset > 0 ? since.id : "",
+      },
       firstOffset,
       replayed: 0,
     };
@@ -146,7 +147,7 @@ export class Subscription {
     const isThere = page.messages.some(({ offset }) => offset === course.cur.offset + 1);
     if (!isThere && page.firstOffset > course.cur.offset + 1) {
       const before = course.cur;
-      course.cur = { ...before, offset: page.firstOffset - 1 };
+      course.cur = { ...before, offset: page.firstOffset - 1, id: "" };
       course.firstOffset = page.firstOffset;
       this.#tellGap(course, before, "trimmed");
     }
@@ -170,6 +171,17 @@ export class Subscription {
     }
     // Also lets the rest of the node run where the whole replay is at hand.
     await this.#subscriber.drained();
+  }
+
+  /**
+   * Where the room has just passed over messages that are gone, nobody knows the id at its place until it has read on: a
+   * position from there would be none. And if the last replayed message is another one than the room's at that place,
+   * the log went back and the room has not seen it yet.
+   */
+  #hasMet({ cur }: Course): boolean {
+    const { epoch, offset, id } = this.#room.last;
+    if (cur.offset !== offset || cur.epoch !== epoch) return false;
+    return cur.id === "" ? id !== "" || offset === 0 : cur.id === id;
   }
 
   #tellGap(course: Course, before: Position, reason: GapReason): void {

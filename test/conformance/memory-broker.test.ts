@@ -1,11 +1,12 @@
-import { MemoryBroker } from "../../server/stores/memory/memory-broker.ts";
+import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { describeBroker } from "./broker.ts";
+import { describeLocalStore } from "./local-store.ts";
 
 describeBroker("memory", async (options = {}) => {
   let now = Date.now();
   const store = new MemoryStore({ ...options, now: () => now });
-  const [a, b] = [new MemoryBroker(store), new MemoryBroker(store)];
+  const [a, b] = [new LocalBroker(store), new LocalBroker(store)];
   return {
     a,
     b,
@@ -17,3 +18,5 @@ describeBroker("memory", async (options = {}) => {
     },
   };
 });
+
+describeLocalStore("in memory", async (options) => new MemoryStore(options));

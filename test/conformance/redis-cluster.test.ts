@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { slotOf } from "../../server/stores/redis/slot.ts";
 import { HubError } from "../../shared/errors.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import type { RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, KEEP, offsetsOf, placed, range, type Placed } from "./broker-nodes.ts";

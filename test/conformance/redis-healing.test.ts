@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { RedisServer } from "../support/redis-server.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, placed, type Placed, range } from "./broker-nodes.ts";
 import { RedisBench, timed } from "./redis-nodes.ts";
@@ -9,7 +9,7 @@ const bench = new RedisBench();
 afterEach(() => bench.end());
 
 async function proxied(redis: RedisServer): Promise<{ proxy: FaultProxy; url: string }> {
-  const proxy = await FaultProxy.start(redis.port, { redis: true });
+  const proxy = await FaultProxy.start(redis.port, true);
   bench.onEnd(() => proxy.close());
   return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
 }
@@ -24,11 +24,11 @@ describe("a connection that is answered and hears nothing", () => {
     await broker.subscribe(room);
     await appendAll(broker, room, [1]);
     await until(() => ear.of(room).length === 1);
-    await proxy.set("dropPushes");
+    await proxy.set("drop-pushes");
     await appendAll(broker, room, [2]);
     await until(() => ear.interruptions === 1, 5_000);
     expect(ear.of(room)).toHaveLength(1);
-    expect(proxy.dropped).toBeGreaterThan(1);
+    expect(proxy.lost).toBeGreaterThan(1);
     expect(errors).toContainEqual(
       expect.objectContaining({ message: expect.stringContaining("pushes nothing") }),
     );
@@ -66,7 +66,7 @@ describe("a connection that is answered and hears nothing", () => {
   });
 });
 
-describe.each(["hangAnswers", "hangRequests"] as const)("a connection that %s", (mode) => {
+describe.each(["hang-answers", "hang-requests"] as const)("a connection that %s", (mode) => {
   test("makes appends unavailable within 2 s, and all is as before within 5 s after it works again", async () => {
     const redis = await bench.redis();
     const { proxy, url } = await proxied(redis);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { createPublisher, type Publisher } from "../../server/publisher/index.ts";
 import { RedisLog } from "../../server/stores/redis/redis-log.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, offsetsOf, range } from "./broker-nodes.ts";
 import { RedisBench } from "./redis-nodes.ts";

@@ -196,7 +196,18 @@ describe("roomcast serve", () => {
 });
 
 const OPTIONS_OF: Readonly<Record<string, readonly string[]>> = {
-  serve: ["--port", "--host", "--redis-url", "--origins", "--open", "--log-level", "--config"],
+  serve: [
+    "--port",
+    "--host",
+    "--redis-url",
+    "--store",
+    "--data",
+    "--durability",
+    "--origins",
+    "--open",
+    "--log-level",
+    "--config",
+  ],
   publish: ["--text", "--id", "--ephemeral", "--timeout", "--url", "--key", "--redis-url"],
   watch: ["--url", "--rewind", "--since", "--username", "--json"],
 };

@@ -5,7 +5,7 @@ import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 import { Nodes, type StockClient } from "../support/nodes.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { range } from "../support/core.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { Nodes, type RunningNode, type StockClient } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { range } from "../support/core.ts";
@@ -33,7 +33,7 @@ function afterGap(client: StockClient): StockClient["messages"] {
 describe("a node whose pushes are swallowed while all its requests are answered", () => {
   it("gives its members what they missed within 5 s, in order, again and again", async () => {
     const redis = await startRedis();
-    const proxy = await FaultProxy.start(redis.port, { redis: true });
+    const proxy = await FaultProxy.start(redis.port, true);
     ends.push(() => proxy.close());
     const deaf = await nodes.start({ redisUrl: `redis://127.0.0.1:${proxy.port}` });
     const other = await nodes.start({ redisUrl: redis.url });
@@ -42,7 +42,7 @@ describe("a node whose pushes are swallowed while all its requests are answered"
     await publish(other, "before");
     await until(() => client.messages.length === 1);
     for (const round of range(1, 3)) {
-      await proxy.set("dropPushes");
+      await proxy.set("drop-pushes");
       const before = client.messages.length;
       await publish(other, ...range(1, 10).map((i) => `${round}.${i}`));
       await until(() => client.messages.length === before + 10, 5_000);
@@ -52,7 +52,7 @@ describe("a node whose pushes are swallowed while all its requests are answered"
     }
     expect(client.offsets()).toEqual(range(1, 34));
     expect(client.gaps).toEqual([]);
-    expect(proxy.dropped).toBeGreaterThan(0);
+    expect(proxy.lost).toBeGreaterThan(0);
   });
 });
 

@@ -92,7 +92,12 @@ describe("the tarball", () => {
       expect(files).toEqual(expect.arrayContaining([`dist/${file}.js`, `dist/${file}.d.ts`]));
     }
     const others = ["package.json", "README.md", "LICENSE", "PROTOCOL.md", "CHANGELOG.md"];
-    const assets = ["dist/server/stores/redis/append.lua", "dist/client/web/index.html"];
+    const assets = [
+      "dist/server/stores/redis/append.lua",
+      "dist/client/web/index.html",
+      "dist/chaos/clients/process.js",
+      "dist/chaos/planted/planted-hub.js",
+    ];
     expect(files).toEqual(expect.arrayContaining([...others, ...assets]));
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { readLog } from "../support/log-reader.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";

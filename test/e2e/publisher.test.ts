@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createPublisher, HubError, type Publisher } from "../../server/publisher/index.ts";
 import { RedisLog } from "../../server/stores/redis/redis-log.ts";
 import { randomId } from "../../shared/message-id.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { readLog } from "../support/log-reader.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { randomId } from "../../shared/message-id.ts";
 import type { Published } from "../../shared/protocol.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { readLog } from "../support/log-reader.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";

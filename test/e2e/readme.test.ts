@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { loadConfig } from "../../server/config.ts";
+import { DataFolders } from "../support/data-folders.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { environment, packageRoot } from "../support/run-node.ts";
 import { until } from "../support/wait.ts";
@@ -20,6 +21,7 @@ const blocks = new Map(
 const used = new Set<string>();
 
 const nodes = new Nodes();
+const folders = new DataFolders();
 const children: ChildProcess[] = [];
 let node: RunningNode;
 beforeEach(async () => {
@@ -33,6 +35,7 @@ afterEach(async () => {
     await once(child, "exit");
   }
   await nodes.close();
+  await folders.remove();
 });
 
 /** A program out of the README, as it stands there but for the hub's address. */
@@ -115,7 +118,10 @@ describe("the README", () => {
     const { port } = probe.address() as AddressInfo;
     probe.close();
     await once(probe, "close");
-    const program = new Program("express", (code) => code.replace("4000", String(port)));
+    const data = folders.make();
+    const program = new Program("express", (code) =>
+      code.replace("4000", String(port)).replace('"./data"', JSON.stringify(data)),
+    );
     const url = `http://127.0.0.1:${port}`;
     const messages = await until(async () => {
       const reply = await fetch(`${url}/hub/rooms/chat%3Alobby/messages`);

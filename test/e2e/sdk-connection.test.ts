@@ -7,7 +7,7 @@ import type { Socket } from "socket.io";
 import type { Client } from "../../client/sdk/index.ts";
 import { HubError } from "../../shared/errors.ts";
 import { range } from "../support/core.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { packageRoot, runNode } from "../support/run-node.ts";
 import { Clients, failureOf, listen } from "../support/sdk.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Client, Published } from "../../client/sdk/index.ts";
 import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { range } from "../support/core.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { Nodes, type RunningNode, type StockClient } from "../support/nodes.ts";
 import { Clients, FAST, failureOf } from "../support/sdk.ts";
 import { until } from "../support/wait.ts";

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { range } from "../support/core.ts";
 import { Commands } from "../support/commands.ts";
-import { FaultProxy } from "../support/fault-proxy.ts";
+import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { Nodes } from "../support/nodes.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";

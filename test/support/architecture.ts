@@ -50,7 +50,8 @@ export function importsOf(text: string): string[] {
 /** Finds imports that the rules of `import-rules.ts` forbid, and files that no rule covers. Tests are exempt. */
 export function importViolations(files: readonly SourceFile[]): string[] {
   const governed = files.filter(
-    ({ path }) => /^(shared|client|server)\//.test(path) && modules.test(path) && !path.endsWith(".test.ts"),
+    ({ path }) =>
+      /^(shared|client|server|chaos)\//.test(path) && modules.test(path) && !path.endsWith(".test.ts"),
   );
   return governed.flatMap((file) => {
     const rule = rules.find(({ files: glob }) => matches(glob, file.path));

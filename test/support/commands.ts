@@ -98,14 +98,14 @@ export class Commands {
     return command;
   }
 
-  /** Runs a command to its end. */
+  /** Runs a command to its end, or kills it after `ms`. */
   async run(
     args: readonly string[],
-    { input = "", ...options }: CommandOptions & { readonly input?: string } = {},
+    { input = "", ms, ...options }: CommandOptions & { readonly input?: string; readonly ms?: number } = {},
   ): Promise<Run> {
     const command = this.start(args, options);
     command.process.stdin!.on("error", () => {}).end(input);
-    const { code } = await command.exit();
+    const { code } = await command.exit(ms);
     return { out: command.out, err: command.err, code };
   }
 

@@ -7,7 +7,7 @@ import { Hub } from "../../server/hub/hub.ts";
 import type { Start } from "../../server/hub/subscription.ts";
 import type { Session } from "../../server/hub/session.ts";
 import type { Push, Subscriber, Transport } from "../../server/hub/transport.ts";
-import { MemoryBroker } from "../../server/stores/memory/memory-broker.ts";
+import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { FaultyBroker } from "./faulty-broker.ts";
 
@@ -77,7 +77,7 @@ export interface Core {
 /** Starts one node's core over the memory store, with faults at hand. */
 export async function startCore(options: CoreOptions = {}): Promise<Core> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const broker = new FaultyBroker(new MemoryBroker(options.store ?? new MemoryStore()));
+  const broker = new FaultyBroker(new LocalBroker(options.store ?? new MemoryStore()));
   const failures: unknown[] = [];
   const backfilled: number[] = [];
   const live = new Map<RoomName, Set<Reader>>();

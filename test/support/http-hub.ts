@@ -12,7 +12,7 @@ import { DEFAULT_ROOM_OPTIONS } from "../../shared/room-options.ts";
 import { allowEveryone, type Authorize } from "../../server/hub/authorize.ts";
 import type { Broker } from "../../server/hub/broker.ts";
 import { Hub } from "../../server/hub/hub.ts";
-import { MemoryBroker } from "../../server/stores/memory/memory-broker.ts";
+import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { createAccess } from "../../server/transports/access.ts";
 import { createHttpHandler, type HttpContext, type HttpHandler } from "../../server/transports/http/index.ts";
@@ -138,7 +138,7 @@ export function errorReply(code: HubError["code"], status: number): object {
 }
 
 function refusingBroker(appends: number[], refusal: () => HttpHub["refusal"]): Broker {
-  return new Proxy<Broker>(new MemoryBroker(new MemoryStore()), {
+  return new Proxy<Broker>(new LocalBroker(new MemoryStore()), {
     get(target, name) {
       const method: unknown = Reflect.get(target, name);
       if (typeof method !== "function") return method;

@@ -15,6 +15,9 @@ const hubForStores = ["broker", "presence-store", "observer", "recovery"].map(
   (name) => `server/hub/${name}.ts`,
 );
 
+/** All of the product. */
+const everything: readonly string[] = ["server/**", "shared/**", "client/**"];
+
 /** Packages of the web app's user interface. */
 const userInterface: readonly string[] = ["preact", "@preact/signals", "anser"];
 
@@ -71,9 +74,36 @@ export const rules: readonly Rule[] = [
     packages: { allBut: redis },
   },
   // The composition root, its options and the command: the only files that see everything.
-  { files: "server/index.ts", imports: ["**"], packages: { allBut: [] } },
-  { files: "server/config*.ts", imports: ["**"], packages: { allBut: [] } },
-  { files: "server/cli/**", imports: ["**"], packages: { allBut: [] } },
+  { files: "server/index.ts", imports: everything, packages: { allBut: [] } },
+  { files: "server/config*.ts", imports: everything, packages: { allBut: [] } },
+  // The one way from the product to the runner that breaks it.
+  { files: "server/cli/chaos.ts", imports: [...everything, "chaos/index.ts"], packages: { allBut: [] } },
+  { files: "server/cli/**", imports: everything, packages: { allBut: [] } },
+  {
+    // Talks to hubs as their users do, from outside; only planted bugs reach into one.
+    files: "chaos/**",
+    imports: [
+      "shared/**",
+      "client/sdk/**",
+      "server/publisher/**",
+      "server/hub/**",
+      "server/index.ts",
+      "server/config.ts",
+    ],
+    packages: {
+      only: [
+        "socket.io-client",
+        "node:child_process",
+        "node:events",
+        "node:fs",
+        "node:net",
+        "node:os",
+        "node:path",
+        "node:timers/promises",
+        "node:url",
+      ],
+    },
+  },
 ];
 
 /** Whether a rule allows a package, given by its name without a path. */

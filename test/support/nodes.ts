@@ -25,7 +25,7 @@ export class Nodes {
   readonly #sockets: Socket[] = [];
 
   async start(options: HubOptions = {}, port = 0): Promise<RunningNode> {
-    const hub = await createHub({ logLevel: "silent", ...options });
+    const hub = await createHub({ logLevel: "silent", store: "memory", ...options });
     this.#hubs.push(hub);
     return { hub, url: await hub.listen(port) };
   }

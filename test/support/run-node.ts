@@ -16,10 +16,13 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** The package's folder, in which programs find `roomcast/…`. */
 export const packageRoot: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** This process's environment, less what points it to a hub or a Redis, with other variables. */
+/**
+ * This process's environment, less what points it to a hub or a Redis, with other variables. A hub keeps its log in
+ * memory unless they say otherwise, so that none is left behind.
+ */
 export function environment(variables: Variables): NodeJS.ProcessEnv {
   const none = { REDIS_URL: undefined, ROOMCAST_URL: undefined, ROOMCAST_KEY: undefined };
-  return { ...process.env, ...none, ...variables };
+  return { ...process.env, ...none, ROOMCAST_STORE: "memory", ...variables };
 }
 
 /** Runs a Node program to its end, or kills it after `ms`. */

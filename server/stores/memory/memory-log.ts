@@ -15,10 +15,8 @@ import type {
   StoredMessage,
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
+import { lookBack, type LookedBackOn } from "../look-back.ts";
 import { untold } from "../untold.ts";
-
-/** Clocks of a sender and a store may go at different rates while a message is being retried. */
-const SENT_MARGIN_MS = 1_000;
 
 interface Remembered {
   readonly offset: number;
@@ -77,6 +75,8 @@ export class MemoryLog {
     retention: Retention,
     now: number,
   ): { results: Appended[]; stored: StoredMessage[] } {
+    // By the age that held until now: what a reader has been told is gone must not come back with a longer one.
+    this.trim(now);
     this.#time = this.present(now);
     this.#ageMs = retention.ageMs;
     this.#forgetAt = this.#time + retention.ageMs + IDENTITY_MS;
@@ -142,9 +142,9 @@ export class MemoryLog {
       return { ok: true, position, time: known.time, duplicate: true };
     }
     if (draft.sentAgoMs !== undefined) {
-      const found = this.#lookBack(id, this.#time - draft.sentAgoMs - SENT_MARGIN_MS);
+      const found = lookBack(this.#lookedBackOn(), id, draft.sentAgoMs);
       if (found === "unknown") return { ok: false, error: untold(id) };
-      if (found !== undefined) return this.#sentBefore(draft, found, digest);
+      if (found !== undefined) return this.#sentBefore(draft, found.message, digest);
     }
     const position = { epoch: this.#epoch, offset: this.#top + 1, id };
     const place = { ...position, time: this.#time };
@@ -157,14 +157,9 @@ export class MemoryLog {
     return { ok: true, position, time: place.time, duplicate: false };
   }
 
-  /** Looks for an id among what was stored since a time. */
-  #lookBack(id: string, since: number): StoredMessage | "unknown" | undefined {
-    for (let offset = this.#top; offset >= this.#first; offset -= 1) {
-      const message = this.#messages.get(offset)!;
-      if (message.id === id) return message;
-      if (message.time < since) return undefined;
-    }
-    return this.#first === 1 || this.#appendedAt < since ? undefined : "unknown";
+  #lookedBackOn(): LookedBackOn<StoredMessage> {
+    const [first, top, time, appendedAt] = [this.#first, this.#top, this.#time, this.#appendedAt];
+    return { first, top, time, appendedAt, at: (offset) => this.#messages.get(offset)! };
   }
 
   #sentBefore({ keyed, id, head }: Draft, found: StoredMessage, digest: string): Appended {

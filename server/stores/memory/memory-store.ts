@@ -7,15 +7,15 @@ import type {
   CheckResult,
   Draft,
   EphemeralDraft,
-  EphemeralMessage,
   HistoryPage,
   HistoryQuery,
   LogEnds,
   Retention,
   RoomsPage,
   RoomsQuery,
-  StoredMessage,
 } from "../../hub/broker.ts";
+import type { LocalStore } from "../local-broker.ts";
+import { type LocalNode, LocalNodes } from "../local-nodes.ts";
 import { MemoryLog } from "./memory-log.ts";
 
 const SWEEP_MS = 60_000;
@@ -27,20 +27,12 @@ export interface MemoryStoreOptions {
   readonly now?: () => number;
 }
 
-/** One node as the store sees it. Neither method throws. */
-export interface MemoryNode {
-  receive(message: StoredMessage): void;
-  receiveEphemeral(message: EphemeralMessage): void;
-}
-
 /** Holds the logs of all rooms in this process, for the brokers that share it. Nothing of it outlives the process. */
-export class MemoryStore {
+export class MemoryStore implements LocalStore {
   readonly #logs = new Map<RoomName, MemoryLog>();
-  readonly #nodes = new Set<MemoryNode>();
+  readonly #nodes = new LocalNodes();
   readonly #idempotencyMs: number;
   readonly #now: () => number;
-  readonly #undelivered: (() => void)[] = [];
-  #delivering = false;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(options: MemoryStoreOptions = {}) {
@@ -48,12 +40,12 @@ export class MemoryStore {
     this.#now = options.now ?? Date.now;
   }
 
-  attach(node: MemoryNode): void {
+  attach(node: LocalNode): void {
     this.#nodes.add(node);
     this.#sweep ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
 
-  detach(node: MemoryNode): void {
+  detach(node: LocalNode): void {
     this.#nodes.delete(node);
     if (this.#nodes.size > 0) return;
     clearInterval(this.#sweep);
@@ -62,24 +54,20 @@ export class MemoryStore {
 
   append(room: RoomName, drafts: readonly Draft[], retention: Retention): Appended[] {
     const { results, stored } = this.#log(room).append(drafts, retention, this.#now());
-    for (const message of stored) this.#deliver((node) => node.receive(message));
-    this.#flush();
+    this.#nodes.send(stored);
     return results;
   }
 
   broadcast(room: RoomName, { id, head, except }: EphemeralDraft): void {
     const now = this.#now();
     const packet = head + ephemeralTail(id, this.#logs.get(room)?.present(now) ?? now);
-    const message = except === undefined ? { room, packet } : { room, packet, except };
-    this.#deliver((node) => node.receiveEphemeral(message));
-    this.#flush();
+    this.#nodes.sendEphemeral(except === undefined ? { room, packet } : { room, packet, except });
   }
 
   read(room: RoomName, query: HistoryQuery): HistoryPage {
     return this.#log(room).read(query, this.#now());
   }
 
-  /** The newest message of a log that is there and not over its time. */
   head(room: RoomName): Position | undefined {
     const log = this.#logs.get(room);
     return log === undefined || log.isForgotten(this.#now()) ? undefined : log.head;
@@ -107,6 +95,8 @@ export class MemoryStore {
     return { rooms, more: found.length > limit };
   }
 
+  ping(): void {}
+
   /** Forgets what is over age in every room; rooms in use do it by themselves. */
   sweep(): void {
     const now = this.#now();
@@ -123,18 +113,6 @@ export class MemoryStore {
     const log = new MemoryLog(room, this.#idempotencyMs, now);
     this.#logs.set(room, log);
     return log;
-  }
-
-  #deliver(send: (node: MemoryNode) => void): void {
-    this.#undelivered.push(() => this.#nodes.forEach(send));
-  }
-
-  /** A handler that appends would otherwise overtake the message that it is being told of. */
-  #flush(): void {
-    if (this.#delivering) return;
-    this.#delivering = true;
-    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) next();
-    this.#delivering = false;
   }
 }
 

@@ -1,6 +1,6 @@
-import { HubError } from "../../../shared/errors.ts";
-import type { Position } from "../../../shared/position.ts";
-import type { RoomName } from "../../../shared/room-name.ts";
+import { HubError } from "../../shared/errors.ts";
+import type { Position } from "../../shared/position.ts";
+import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,
   Broker,
@@ -15,25 +15,50 @@ import type {
   Retention,
   RoomsPage,
   RoomsQuery,
-} from "../../hub/broker.ts";
-import type { MemoryNode, MemoryStore } from "./memory-store.ts";
+} from "../hub/broker.ts";
+import type { LocalNode } from "./local-nodes.ts";
 
-export interface MemoryBrokerOptions {
+/** A store that this process has to itself. Its methods are those of a broker, for all nodes at once. */
+export interface LocalStore {
+  attach(node: LocalNode): void;
+  detach(node: LocalNode): void;
+  append(
+    room: RoomName,
+    drafts: readonly Draft[],
+    retention: Retention,
+  ): readonly Appended[] | Promise<readonly Appended[]>;
+  broadcast(room: RoomName, draft: EphemeralDraft): void;
+  read(room: RoomName, query: HistoryQuery): HistoryPage | Promise<HistoryPage>;
+  /** The newest message of a log that is there and not over its time. */
+  head(room: RoomName): Position | undefined;
+  check(room: RoomName, offset: number): CheckResult | Promise<CheckResult>;
+  renewEpoch(room: RoomName, epoch: string): LogEnds | Promise<LogEnds>;
+  clear(room: RoomName): void | Promise<void>;
+  rooms(query: RoomsQuery): RoomsPage;
+  /** Throws what keeps it from taking more. */
+  ping(): void;
+}
+
+export interface LocalBrokerOptions {
   /** Gets what a handler throws; the other handlers and the sender never notice. */
   readonly onError?: (error: unknown) => void;
+  /** Ends the store too, where no other broker shares it. */
+  readonly onClose?: () => Promise<void>;
 }
 
 /** Gives one node its view of a store in this process. Brokers that share a store are nodes of one hub. */
-export class MemoryBroker implements Broker {
-  readonly #store: MemoryStore;
+export class LocalBroker implements Broker {
+  readonly #store: LocalStore;
   readonly #onError: (error: unknown) => void;
+  readonly #onClose: () => Promise<void>;
   readonly #held = new Set<RoomName>();
-  #node: MemoryNode | undefined;
+  #node: LocalNode | undefined;
   #closed = false;
 
-  constructor(store: MemoryStore, options: MemoryBrokerOptions = {}) {
+  constructor(store: LocalStore, options: LocalBrokerOptions = {}) {
     this.#store = store;
     this.#onError = options.onError ?? (() => {});
+    this.#onClose = options.onClose ?? (() => Promise.resolve());
   }
 
   async start(handler: BrokerHandler): Promise<void> {
@@ -78,7 +103,7 @@ export class MemoryBroker implements Broker {
 
   async check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]> {
     this.#assertOpen();
-    return queries.map(({ room, offset }) => this.#store.check(room, offset));
+    return Promise.all(queries.map(async ({ room, offset }) => this.#store.check(room, offset)));
   }
 
   async renewEpoch(room: RoomName, epoch: string): Promise<LogEnds> {
@@ -88,7 +113,7 @@ export class MemoryBroker implements Broker {
 
   async clear(room: RoomName): Promise<void> {
     this.#assertOpen();
-    this.#store.clear(room);
+    await this.#store.clear(room);
   }
 
   async rooms(query: RoomsQuery): Promise<RoomsPage> {
@@ -98,12 +123,15 @@ export class MemoryBroker implements Broker {
 
   async ping(): Promise<void> {
     this.#assertOpen();
+    this.#store.ping();
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#held.clear();
     if (this.#node !== undefined) this.#store.detach(this.#node);
+    await this.#onClose();
   }
 
   #guard(room: RoomName, tell: () => void): void {
