@@ -53,7 +53,7 @@ describe.each([
 
 describe("a master that answers and pushes nothing", () => {
   test("is found within 5 s, and none of the others is touched", async () => {
-    const proxy = await FaultProxy.start(bench.masters[0].port, { redis: true });
+    const proxy = await FaultProxy.start(bench.masters[0].port, true);
     bench.onEnd(() => proxy.close());
     const rooms = await bench.roomOnEach();
     const [master] = bench.masters;
@@ -61,10 +61,10 @@ describe("a master that answers and pushes nothing", () => {
     bench.onEnd(() => bench.shared.announce(master, master.port));
     const { broker, ear } = await bench.node(bench.shared);
     for (const room of rooms) await broker.subscribe(room);
-    await proxy.set("dropPushes");
+    await proxy.set("drop-pushes");
     for (const room of rooms) await appendAll(broker, room, [1]);
     await until(() => ear.interrupted.length > 0, 5_000);
-    expect(proxy.dropped).toBeGreaterThan(1);
+    expect(proxy.lost).toBeGreaterThan(1);
     // Where nothing helps, it is not tried every second for ever.
     const accepted = proxy.accepted;
     await sleep(4_000);
@@ -165,14 +165,14 @@ describe("a slot whose move is announced while an answer is waited for", () => {
   test("is noticed all the same, by what the cluster says, and its room goes on", async () => {
     const rooms = await bench.roomOnEach();
     const [from, to] = bench.masters;
-    const proxy = await FaultProxy.start(from.port, { redis: true });
+    const proxy = await FaultProxy.start(from.port, true);
     bench.onEnd(() => proxy.close());
     await bench.shared.announce(from, proxy.port);
     bench.onEnd(() => bench.shared.announce(from, from.port));
     const { broker, ear } = await bench.node({ url: to.url });
     for (const room of rooms) await broker.subscribe(room);
     // From now on the next ping is without an answer, and the client takes no announcement for one.
-    await proxy.set("hangRequests");
+    await proxy.set("hang-requests");
     await sleep(1_100);
     await bench.shared.move(slotOf(rooms[0]), from, to);
     await proxy.set("pass");
