@@ -65,8 +65,8 @@ describe("a configuration", () => {
     {
       key: "redisUrl",
       env: "REDIS_URL",
-      values: ["redis://a", "rediss://u:p@b:1/2", "redis://c"],
-      read: ["redis://a", "rediss://u:p@b:1/2", "redis://c"],
+      values: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
+      read: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
     },
     { key: "store", env: "ROOMCAST_STORE", values: [...STORES, "memory"], read: [...STORES, "memory"] },
     { key: "data", env: "ROOMCAST_DATA", values: ["a", "/b", "./c"], read: ["a", "/b", "./c"] },
@@ -234,9 +234,12 @@ describe("a wrong configuration", () => {
     },
   );
 
-  test.each(["x", "localhost:6379", "http://a", "//a", ""])("refuses the Redis address %j", (redisUrl) => {
-    expect(problemsOf({ redisUrl })).toHaveLength(1);
-  });
+  test.each(["x", "localhost:6379", "http://a", "//a", "", "redis://a,b"])(
+    "refuses the Redis address %j",
+    (redisUrl) => {
+      expect(problemsOf({ redisUrl })).toHaveLength(1);
+    },
+  );
 
   test("does not repeat a Redis address, which may hold a password", () => {
     expect(problemsOf({ redisUrl: "http://:secret@a" }).join("\n")).not.toContain("secret");

@@ -9,6 +9,7 @@ import {
   type RoomOptionsTable,
 } from "../shared/room-options.ts";
 import type { Durability } from "./stores/disk/database.ts";
+import { areAddresses } from "./stores/redis/addresses.ts";
 
 /** Everything that can be set about a hub. */
 export interface Config {
@@ -69,8 +70,8 @@ const listOfOrigins = z.union([
 const redisUrl = z
   .string()
   .refine(
-    (text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol),
-    "a Redis address is written as redis://host:6379",
+    (text) => /^\s*rediss?:/.test(text) && areAddresses(text),
+    "a Redis address is written as redis://host:6379; of a cluster there may be several, separated by commas",
   );
 
 /** Every option, once; the command line, the environment, the file and `createHub` all read this table. */
@@ -95,7 +96,7 @@ export const OPTIONS: readonly Option[] = [
     key: "redisUrl",
     env: "REDIS_URL",
     flag: "--redis-url <url>",
-    doc: "makes this process one node of many; without it the log is in the data folder",
+    doc: "Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is in the data folder",
     schema: redisUrl,
     default: undefined,
   },

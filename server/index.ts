@@ -42,7 +42,10 @@ export type { Published, PublishedEphemeral, PublishReply } from "../shared/prot
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
-  /** Makes this process one node of many; without it the log is in the data folder. */
+  /**
+   * Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is
+   * in the data folder.
+   */
   readonly redisUrl?: string;
   /** Where a hub without Redis keeps its log: on "disk", or in "memory", where it ends with the process. */
   readonly store?: StoreKind;
@@ -147,7 +150,8 @@ async function openStore(config: Config, observer: Observer): Promise<Store> {
   const { idempotencyMs } = limits;
   const onError = (error: unknown): void => observer.failure("the store", error);
   if (redisUrl !== undefined) {
-    const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError });
+    const onWarning = (text: string): void => observer.warning(text);
+    const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
     return { broker, adapter: broker.socketAdapter(), size: undefined };
   }
   if (config.store === "memory") {

@@ -38,7 +38,7 @@ export function publishCommand(): Command {
     .option("--timeout <ms>", "how long to try", parseTimeout)
     .option("--url <url>", "the hub's address (ROOMCAST_URL, default http://127.0.0.1:3000)")
     .option("--key <key>", "the hub's key (ROOMCAST_KEY)")
-    .option("--redis-url <url>", "straight to Redis, without a hub (REDIS_URL)")
+    .option("--redis-url <url>", "straight to Redis or a Redis Cluster, without a hub (REDIS_URL)")
     .addHelpText("after", EXAMPLES)
     .exitOverride(exit)
     .action(publish);

@@ -37,7 +37,7 @@ export function sourceCommand(command: Command): Command {
     .option("--program <name>", "what the entries have as their program")
     .option("--url <url>", `the hub's address (ROOMCAST_URL, default ${DEFAULT_URL})`)
     .option("--key <key>", "the hub's key (ROOMCAST_KEY)")
-    .option("--redis-url <url>", "straight to Redis, without a hub (REDIS_URL)");
+    .option("--redis-url <url>", "straight to Redis or a Redis Cluster, without a hub (REDIS_URL)");
 }
 
 /**

@@ -115,8 +115,11 @@ export interface Broker {
   /** Never rejects: a node that can't reach its store receives nothing anyway. */
   unsubscribe(room: RoomName): Promise<void>;
   read(room: RoomName, query: HistoryQuery): Promise<HistoryPage>;
-  /** The newest messages of many logs in one round, as cheap as can be; undefined for a room that has no log. */
-  heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]>;
+  /**
+   * The newest messages of many logs in one round, as cheap as can be; undefined for a room that has no log. Where only
+   * a part of the store is away, its rooms have the error instead.
+   */
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]>;
   /** Reads the ends of many logs in one round; makes the epoch of a room that has none yet. */
   check(queries: readonly CheckQuery[]): Promise<readonly CheckResult[]>;
   /**
@@ -139,6 +142,6 @@ export interface BrokerHandler {
   onEphemeral(message: EphemeralMessage): void;
   /** The store can't be heard until it is told of the interruption: what is known of it may be out of date. */
   onAway(): void;
-  /** Messages may have passed unseen: every held room must be compared with its log. */
-  onInterruption(): void;
+  /** Messages may have passed unseen: the room, or every held one, must be compared with its log. */
+  onInterruption(room?: RoomName): void;
 }

@@ -80,4 +80,26 @@ describe("the watch over heads", () => {
     for (const names of asked) expect(names).toEqual(range(1, 10).map((i) => `chat:${2 * i}`));
     expect(checked).toEqual([[{ room: "chat:2", offset: 2 }]]);
   });
+
+  it("goes on with the rooms of the part of the store that answers", async () => {
+    const away = parseRoomName("chat:away");
+    const [proven, compared]: string[][] = [[], []];
+    const broker = {
+      heads: async (names: readonly RoomName[]) =>
+        names.map((name) => (name === away ? new HubError("unavailable", "a part") : undefined)),
+      check: async (queries: readonly CheckQuery[]) => queries.map(() => ({})),
+    };
+    const rooms = [away, parseRoomName("chat:there")].map((name) => ({
+      name,
+      last: { epoch: "e", offset: 1, id: "x" },
+      unprovenMs: () => 4_000,
+      prove: () => proven!.push(name),
+      judge: () => compared!.push(name),
+    }));
+    const watch = new HeadWatch(broker as unknown as Broker, { failure() {} } as never, () => rooms);
+    end = () => watch.stop();
+    watch.start();
+    await until(() => compared!.length === 2, 5_000);
+    expect([proven, compared]).toEqual([[], ["chat:there", "chat:there"]]);
+  });
 });

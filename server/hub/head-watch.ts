@@ -1,4 +1,4 @@
-import { toHubError } from "../../shared/errors.ts";
+import { HubError, toHubError } from "../../shared/errors.ts";
 import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type { Broker, CheckResult } from "./broker.ts";
@@ -68,7 +68,9 @@ export class HeadWatch {
     if (due.length === 0) return;
     const heads = await this.#broker.heads(due.map(({ room }) => room.name));
     const different = due.filter(({ room, since }, i) => {
-      const isSame = isSamePlace(since, heads[i]);
+      const head = heads[i];
+      if (head instanceof HubError) return false;
+      const isSame = isSamePlace(since, head);
       if (isSame) room.prove(askedAt);
       return !isSame;
     });

@@ -71,7 +71,10 @@ export class Hub {
       onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
       onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
       onAway: () => this.#rooms.forEach(({ room }) => room.log.doubt()),
-      onInterruption: () => this.#rooms.forEach(({ room }) => void room.compare()),
+      onInterruption: (name) => {
+        if (name === undefined) this.#rooms.forEach(({ room }) => void room.compare());
+        else void this.#rooms.get(name)?.room.compare();
+      },
     });
     this.#watch.start();
   }

@@ -9,6 +9,8 @@ export interface Observer {
   backfilled(room: RoomName, messages: number): void;
   /** A connection was closed because it took too little of what was sent to it. */
   slow(connection: string): void;
+  /** The operator should know this of the way in which the hub or its store is set up. */
+  warning(text: string): void;
   /** Something failed that no caller waits for. */
   failure(what: string, error: unknown): void;
 }

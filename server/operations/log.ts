@@ -18,6 +18,7 @@ export function observeInto(log: Logger): Observer {
     gap: (gap) => log.warn({ gap }, "messages of a room are gone; its members were told"),
     backfilled: (room, messages) => log.info({ room, messages }, "fetched from the log what had not arrived"),
     slow: (connection) => log.info({ connection }, "closed a connection that took too little"),
+    warning: (text) => log.warn(text),
     failure: (what, error) => log.error({ err: error }, what),
   };
 }

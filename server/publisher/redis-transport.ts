@@ -56,7 +56,7 @@ export class RedisTransport implements Transport {
   async #connect(): Promise<void> {
     this.#connecting ??= this.#log.connect().finally(() => (this.#connecting = undefined));
     await this.#connecting;
-    if (!this.#log.connection.usable) throw new HubError("unavailable", "Redis is away, or hangs");
+    if (!this.#log.commands.masters.usable) throw new HubError("unavailable", "Redis is away, or hangs");
   }
 
   async #roomOptions(): Promise<RoomOptionsTable> {

@@ -1,8 +1,9 @@
 import { HubError } from "../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../shared/limits.ts";
+import { areAddresses } from "../stores/redis/addresses.ts";
 
 export interface PublisherOptions {
-  /** Straight to this Redis; `REDIS_URL` if neither this nor `url` is given. */
+  /** Straight to this Redis, or of a cluster one address or several; `REDIS_URL` if neither this nor `url` is given. */
   readonly redisUrl?: string;
   /** The hub to post to, which may have a path before its routes; `ROOMCAST_URL`, or http://127.0.0.1:3000. */
   readonly url?: string;
@@ -76,11 +77,10 @@ function given(name: string, value: string | undefined): Setting | undefined {
 
 /** The faulty value is not repeated in the errors: it may hold a password. */
 function checkRedisUrl({ name, value }: Setting): string {
-  const url = /^rediss?:\/\//.test(value) && URL.canParse(value) ? new URL(value) : undefined;
-  if ((url !== undefined && /^\/?\d*$/.test(url.pathname)) || /^unix:\/\/[^?#]*\//.test(value)) return value;
+  if (areAddresses(value)) return value;
   throw new HubError(
     "bad_request",
-    `${name} is no address of a Redis: it looks like redis://host:6379, redis://user:password@host:6379/0 or rediss://… for TLS`,
+    `${name} is no address of a Redis: it looks like redis://host:6379, redis://user:password@host:6379/0 or rediss://… for TLS; of a cluster several, separated by commas`,
   );
 }
 

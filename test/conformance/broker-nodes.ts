@@ -28,6 +28,8 @@ export class Ear implements BrokerHandler {
   readonly messages: StoredMessage[] = [];
   readonly ephemerals: EphemeralMessage[] = [];
   interruptions = 0;
+  /** The rooms of interruptions that were of one room. */
+  readonly interrupted: RoomName[] = [];
 
   onMessage(message: StoredMessage): void {
     this.messages.push(message);
@@ -39,8 +41,9 @@ export class Ear implements BrokerHandler {
 
   onAway(): void {}
 
-  onInterruption(): void {
-    this.interruptions += 1;
+  onInterruption(room?: RoomName): void {
+    if (room === undefined) this.interruptions += 1;
+    else this.interrupted.push(room);
   }
 
   forget(): void {

@@ -1,4 +1,5 @@
 import { RedisBroker, type RedisBrokerOptions } from "../../server/stores/redis/redis-broker.ts";
+import { RedisCluster, type RedisClusterOptions } from "../support/redis-cluster.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { Ear } from "./broker-nodes.ts";
 
@@ -17,7 +18,13 @@ export class RedisBench {
     return redis;
   }
 
-  async node(redis: RedisServer, options: Partial<RedisBrokerOptions> = {}): Promise<RedisNode> {
+  async cluster(options?: RedisClusterOptions): Promise<RedisCluster> {
+    const cluster = await RedisCluster.start(options);
+    this.onEnd(() => cluster.stop());
+    return cluster;
+  }
+
+  async node(redis: { readonly url: string }, options: Partial<RedisBrokerOptions> = {}): Promise<RedisNode> {
     const broker = new RedisBroker({ url: redis.url, ...options });
     this.onEnd(() => broker.close());
     const ear = new Ear();

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Closing } from "../../shared/protocol.ts";
 import { Commands } from "../support/commands.ts";
 import { Nodes } from "../support/nodes.ts";
+import { RedisServer } from "../support/redis-server.ts";
 import { packageRoot } from "../support/run-node.ts";
 import { until } from "../support/wait.ts";
 
@@ -31,6 +32,18 @@ describe("roomcast serve", () => {
     await hub.prints(/^the log is in memory and ends with this process$/m);
     expect((await fetch(`${hub.url}/healthz`)).status).toBe(200);
     expect(hub.err).toBe("");
+  });
+
+  test("says on standard error what the Redis it was given may lose, and works with it", async () => {
+    const redis = await RedisServer.start();
+    try {
+      const hub = await commands.serve(["--redis-url", redis.url]);
+      await hub.prints(/^the log is in Redis$/m);
+      const warning = JSON.parse(hub.err) as unknown;
+      expect(warning).toMatchObject({ level: 40, msg: expect.stringContaining("persistence is off") });
+    } finally {
+      await redis.stop();
+    }
   });
 
   test.each(["SIGTERM", "SIGINT"] as const)("tells its clients on %s and ends with 0", async (signal) => {

@@ -84,6 +84,7 @@ export async function startCore(options: CoreOptions = {}): Promise<Core> {
   const observer = {
     gap() {},
     backfilled: (_: RoomName, messages: number) => void backfilled.push(messages),
+    warning() {},
     slow() {},
     failure: (_: string, error: unknown) => void failures.push(error),
   };

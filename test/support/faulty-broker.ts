@@ -1,4 +1,3 @@
-import type { Position } from "../../shared/position.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type {
   Appended,
@@ -88,7 +87,7 @@ export class FaultyBroker implements Broker {
     return this.#inner.read(room, query);
   }
 
-  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+  async heads(rooms: readonly RoomName[]): ReturnType<Broker["heads"]> {
     this.asked.heads += 1;
     await this.gate?.("heads");
     return this.#inner.heads(rooms);

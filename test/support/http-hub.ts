@@ -62,6 +62,7 @@ export async function startHttpHub(options: HttpHubOptions = {}): Promise<HttpHu
   const observer = {
     gap() {},
     backfilled() {},
+    warning() {},
     slow() {},
     failure: (what: string, error: unknown) => void failures.push({ what, error }),
   };

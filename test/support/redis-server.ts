@@ -12,14 +12,14 @@ import { until } from "./wait.ts";
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;
-  readonly #args: readonly string[];
+  readonly args: readonly string[];
   #process: ChildProcess | undefined;
   /** A test that fails or is interrupted must not leave a server behind, least of all a stopped one. */
   readonly #atExit = (): void => void this.#process?.kill("SIGKILL");
 
   private constructor(port: number, args: readonly string[]) {
     this.port = port;
-    this.#args = args;
+    this.args = args;
     this.#folder = mkdtempSync(join(tmpdir(), "roomcast-redis-"));
     process.once("exit", this.#atExit);
   }
@@ -37,13 +37,9 @@ export class RedisServer {
   /** Starts the server again, on its port and with whatever it has saved. */
   async start(): Promise<void> {
     const basics = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
-    const child = spawn(
-      requireRedisServer(),
-      [...basics, "--save", "", "--appendonly", "no", ...this.#args],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const child = spawn(requireRedisServer(), [...basics, "--save", "", "--appendonly", "no", ...this.args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#process = child;
     let output = "";
     child.stdout.on("data", (text) => (output += String(text)));
@@ -91,7 +87,8 @@ export class RedisServer {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody has, as long as nobody takes it. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

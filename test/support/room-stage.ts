@@ -163,6 +163,7 @@ export class RoomStage {
         gap() {},
         backfilled() {},
         slow() {},
+        warning() {},
         failure: (what, error) => void this.#failures.push([what, error]),
       },
     });

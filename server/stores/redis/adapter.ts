@@ -1,12 +1,13 @@
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { Channels } from "./channels.ts";
-import type { Argument, Connection } from "./connection.ts";
+import type { Commands } from "./commands.ts";
+import type { Argument } from "./connection.ts";
 
 /** What Socket.IO's server takes as its `adapter` option. */
 export type SocketAdapter = ReturnType<typeof createShardedAdapter>;
 
 export interface SocketAdapterOptions {
-  readonly connection: Connection;
+  readonly commands: Commands;
   readonly channels: Channels;
   /** Gets why an emit did not reach the other nodes. */
   readonly onError?: (error: unknown) => void;
@@ -16,10 +17,10 @@ export interface SocketAdapterOptions {
  * Makes the adapter by which stock emits reach all nodes. While Redis is away an emit reaches this node's own members,
  * and what asks the other nodes (`fetchSockets`, `serverSideEmit` with acknowledgement) ends with the adapter's time-out.
  */
-export function createSocketAdapter({ connection, channels, onError }: SocketAdapterOptions): SocketAdapter {
+export function createSocketAdapter({ commands, channels, onError }: SocketAdapterOptions): SocketAdapter {
   // The adapter catches nothing, so a promise of this client that rejects would end the process.
   const settle = (args: readonly Argument[], otherwise: unknown): Promise<unknown> =>
-    connection.run(args).catch((error: unknown) => {
+    commands.run(args).catch((error: unknown) => {
       onError?.(error);
       return otherwise;
     });

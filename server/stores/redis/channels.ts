@@ -1,13 +1,15 @@
 import { ErrorReply } from "redis";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { BrokerHandler } from "../../hub/broker.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { isWanted, newChannel, newHold, type Channel, type Listener } from "./channel.ts";
+import type { Connection } from "./connection.ts";
 import { within } from "./deadline.ts";
 import { channelOf } from "./keys.ts";
+import { Masters, type MastersOptions } from "./masters.ts";
 import { isWholeMsgpack } from "./msgpack-shape.ts";
 import { PushProbe } from "./push-probe.ts";
 import { storeError, unavailable } from "./store-error.ts";
-import { isHubWire, wireReader } from "./wire.ts";
+import { isHubWire } from "./wire.ts";
 
 /** Lets a subscription end within the 2 s that a request may take. */
 const SUBSCRIBE_GRACE_MS = 300;
@@ -15,41 +17,21 @@ const RETRY_MS = 1_000;
 /** With it the adapter's messages begin, unless they have binary data and are MessagePack. */
 const OPENING_BRACE = 0x7b;
 
-type Listener = (message: Buffer, channel: Buffer) => void;
-
-interface Hold {
-  readonly read: ReturnType<typeof wireReader>;
-  /** Subscribe calls that have not been answered. */
-  waiting: number;
-  /** One of them has been told that messages arrive. */
-  confirmed: boolean;
-}
-
-interface Channel {
-  readonly name: string;
-  hold: Hold | undefined;
-  readonly listeners: Set<Listener>;
-  linger: NodeJS.Timeout | undefined;
-  /** What Redis last confirmed. The client subscribes to such channels again by itself after a reconnect. */
-  subscribed: boolean;
-  settling: boolean;
-  waiters: (() => void)[];
-}
-
-export interface ChannelsOptions extends Pick<ConnectionOptions, "url" | "limits" | "onError"> {
+export interface ChannelsOptions extends Pick<MastersOptions, "url" | "map" | "limits" | "onError"> {
   /** A channel that nobody wants any more stays subscribed for so long, in ms. */
   readonly lingerMs: number;
 }
 
 /**
- * Owns the connection that receives: subscribes each channel once for all who hold it, the hub and the Socket.IO
+ * Owns the connection that receives, in a cluster one to each master: subscribes each channel once for all who hold it, the hub and the Socket.IO
  * adapter, for whom it stands in as the client that subscribes. Per channel one command is under way at a time, and
  * the next follows from what is wanted by then, so holders may come and go at any pace.
  */
 export class Channels {
   readonly #options: ChannelsOptions;
-  readonly #connection: Connection;
-  readonly #probe: PushProbe;
+  readonly #masters: Masters;
+  /** One for each connection that there is. */
+  readonly #probes = new Map<Connection, PushProbe>();
   readonly #channels = new Map<string, Channel>();
   #handler: BrokerHandler | undefined;
   #unreadable = 0;
@@ -57,11 +39,14 @@ export class Channels {
 
   constructor(options: ChannelsOptions) {
     this.#options = options;
-    const { url, limits, onError = () => {} } = options;
-    const onUsable = ({ connected }: { connected: boolean }): void => this.#resume(connected);
-    const onLost = (): void => this.#guard(() => this.#handler?.onAway());
-    this.#connection = new Connection({ url, limits, onError, onUsable, onLost, subscribes: true });
-    this.#probe = new PushProbe({ connection: this.#connection, onError });
+    this.#masters = new Masters({
+      ...options,
+      subscribes: true,
+      onUsable: (connection, { connected }) => this.#resume(connection, connected),
+      onLost: () => this.#guard(() => this.#handler?.onAway()),
+      onMoved: () => this.#settleAll(),
+      onChannelMoved: (connection, name) => this.#unsubscribed(connection, name),
+    });
   }
 
   /** How many messages could be read by nobody, since the start. */
@@ -70,10 +55,9 @@ export class Channels {
   }
 
   async start(handler: BrokerHandler): Promise<void> {
-    await this.#connection.connect();
+    await this.#masters.connect();
     // Only now: there is nothing that the first connection could have interrupted.
     this.#handler = handler;
-    this.#probe.start();
   }
 
   /**
@@ -84,7 +68,7 @@ export class Channels {
   async hold(room: RoomName): Promise<void> {
     if (this.#closed) throw unavailable("the connection to Redis has been closed");
     const channel = this.#channel(channelOf(room));
-    const hold = (channel.hold ??= { read: wireReader(room), waiting: 0, confirmed: false });
+    const hold = (channel.hold ??= newHold(room));
     hold.waiting += 1;
     try {
       const ms = this.#options.limits.redisCommandMs + SUBSCRIBE_GRACE_MS;
@@ -124,10 +108,10 @@ export class Channels {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#probe.stop();
+    for (const probe of this.#probes.values()) probe.stop();
     for (const { linger } of this.#channels.values()) clearTimeout(linger);
     this.#channels.clear();
-    await this.#connection.close();
+    await this.#masters.close();
   }
 
   #channel(name: string): Channel {
@@ -137,21 +121,13 @@ export class Channels {
       known.linger = undefined;
       return known;
     }
-    const channel: Channel = {
-      name,
-      hold: undefined,
-      listeners: new Set(),
-      linger: undefined,
-      subscribed: false,
-      settling: false,
-      waiters: [],
-    };
+    const channel = newChannel(name);
     this.#channels.set(name, channel);
     return channel;
   }
 
   #subscribed(channel: Channel): Promise<void> {
-    if (channel.subscribed && !channel.settling && this.#connection.usable) return Promise.resolve();
+    if (!channel.settling && this.#isHeard(channel)) return Promise.resolve();
     return new Promise((resolve) => {
       channel.waiters.push(resolve);
       void this.#settle(channel);
@@ -161,7 +137,7 @@ export class Channels {
   #linger(channel: Channel): void {
     if (isWanted(channel)) return;
     const { lingerMs } = this.#options;
-    if (lingerMs === 0 || !channel.subscribed) {
+    if (lingerMs === 0 || channel.at === undefined) {
       void this.#settle(channel);
       return;
     }
@@ -172,43 +148,99 @@ export class Channels {
     channel.linger = setTimeout(over, lingerMs).unref();
   }
 
+  /** Messages of the channel arrive, as far as can be known. */
+  #isHeard({ at, name }: Channel): boolean {
+    return at?.usable === true && at === this.#masters.of(name);
+  }
+
+  #settleAll(): void {
+    for (const channel of this.#channels.values()) void this.#settle(channel);
+  }
+
   /** Brings what Redis knows of a channel in line with what is wanted, as far as Redis can be asked now. */
   async #settle(channel: Channel): Promise<void> {
     if (channel.settling) return;
     channel.settling = true;
-    while (isWanted(channel) !== channel.subscribed && this.#connection.usable && !this.#closed) {
-      const subscribe = !channel.subscribed;
-      try {
-        await (subscribe
-          ? this.#ask(channel)
-          : this.#connection.watch((client) => client.sUnsubscribe(channel.name)));
-        channel.subscribed = subscribe;
-      } catch (error) {
-        // A connection that was lost comes back and resumes; a refusal (by an ACL, say) may be lifted some day.
-        if (error instanceof ErrorReply) this.#retry(channel, error);
-        break;
-      }
-    }
+    while (!this.#closed && (await this.#step(channel)));
     channel.settling = false;
-    if (channel.subscribed && isWanted(channel) && this.#connection.usable) {
-      for (const told of channel.waiters.splice(0)) told();
+    if (isWanted(channel) && this.#isHeard(channel)) for (const told of channel.waiters.splice(0)) told();
+    if (channel.at === undefined && !isWanted(channel)) this.#channels.delete(channel.name);
+  }
+
+  /** Asks Redis one thing; false if nothing is to be asked, or can be. */
+  async #step(channel: Channel): Promise<boolean> {
+    const { at } = channel;
+    const master = isWanted(channel) ? this.#masters.of(channel.name) : undefined;
+    if (at === master) return false;
+    if (at !== undefined && !this.#masters.has(at)) {
+      channel.at = undefined;
+      return true;
     }
-    if (!channel.subscribed && !isWanted(channel)) this.#channels.delete(channel.name);
+    const connection = at ?? master;
+    if (connection?.usable !== true) return false;
+    try {
+      if (at === undefined) await this.#subscribe(channel, connection);
+      else await connection.watch((client) => client.sUnsubscribe(channel.name));
+      if (at !== undefined && channel.at === at) channel.at = undefined;
+      return true;
+    } catch (error) {
+      return this.#failed(channel, connection, error);
+    }
   }
 
-  #ask(channel: Channel): Promise<void> {
-    const listener = (message: Buffer, name: Buffer): void => this.#receive(channel, message, name);
-    return this.#connection.watch((client) => client.sSubscribe(channel.name, listener, true));
+  #failed(channel: Channel, connection: Connection, error: unknown): boolean {
+    // A connection that was lost comes back and resumes.
+    if (!(error instanceof ErrorReply)) return false;
+    if (this.#masters.redirect(error, connection)?.kind !== "moved") {
+      // A refusal (by an ACL, say) may be lifted some day.
+      this.#options.onError?.(storeError(error));
+      setTimeout(() => void this.#settle(channel), RETRY_MS).unref();
+      return false;
+    }
+    // The client still takes it for subscribed, and would never subscribe it there again.
+    if (channel.at === connection) void connection.replace().catch(() => undefined);
+    channel.at = undefined;
+    return true;
   }
 
-  #retry(channel: Channel, error: ErrorReply): void {
-    this.#options.onError?.(storeError(error));
-    setTimeout(() => void this.#settle(channel), RETRY_MS).unref();
+  async #subscribe(channel: Channel, connection: Connection): Promise<void> {
+    // In the very turn of the answer the connection is not noted yet, and the adapter's members may hear already.
+    const listener = (message: Buffer, name: Buffer): void => {
+      if (channel.at === undefined || channel.at === connection) this.#receive(channel, message, name);
+    };
+    await connection.watch((client) => client.sSubscribe(channel.name, listener, true));
+    channel.at = connection;
+    // It had been subscribed elsewhere, or before: what was sent in between came to nobody here.
+    const { hold } = channel;
+    if (hold?.confirmed === true) this.#guard(() => this.#handler?.onInterruption(hold.room));
   }
 
-  #resume(reconnected: boolean): void {
-    for (const channel of this.#channels.values()) void this.#settle(channel);
-    if (reconnected) this.#guard(() => this.#handler?.onInterruption());
+  #unsubscribed(connection: Connection, name: string): void {
+    const channel = this.#channels.get(name);
+    if (channel?.at !== connection) return;
+    channel.at = undefined;
+    void this.#settle(channel);
+  }
+
+  #resume(connection: Connection, reconnected: boolean): void {
+    this.#probe(connection);
+    this.#settleAll();
+    if (reconnected && !this.#masters.isCluster) this.#guard(() => this.#handler?.onInterruption());
+  }
+
+  /** Begins to look whether a connection hears what is pushed, unless it is looked at already. */
+  #probe(connection: Connection): void {
+    if (this.#probes.has(connection) || this.#closed) return;
+    let before: PushProbe | undefined;
+    for (const [probed, probe] of this.#probes) {
+      if (this.#masters.has(probed)) continue;
+      if (probed.address === connection.address) before = probe;
+      probe.stop();
+      this.#probes.delete(probed);
+    }
+    const probe = new PushProbe({ connection, onError: this.#options.onError ?? (() => {}), before });
+    this.#probes.set(connection, probe);
+    probe.start();
   }
 
   #receive(channel: Channel, message: Buffer, name: Buffer): void {
@@ -219,7 +251,7 @@ export class Channels {
     // The adapter must not get it too, or its members would have it twice.
     if (channel.hold === undefined) return;
     // Between two connections: a message could pass for the next one although others got lost before it.
-    if (!this.#connection.ready) return;
+    if (channel.at?.ready !== true) return;
     const received = channel.hold.read(message);
     if (received.kind === "message") this.#guard(() => this.#handler?.onMessage(received.message));
     else if (received.kind === "ephemeral") this.#guard(() => this.#handler?.onEphemeral(received.message));
@@ -240,8 +272,4 @@ export class Channels {
       this.#options.onError?.(error);
     }
   }
-}
-
-function isWanted({ hold, listeners, linger }: Channel): boolean {
-  return hold !== undefined || listeners.size > 0 || linger !== undefined;
 }

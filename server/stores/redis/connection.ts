@@ -29,7 +29,8 @@ export interface Client {
   ): Promise<void>;
   subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
-  on(event: "error" | "ready", listener: (error: unknown) => void): unknown;
+  on(event: "error" | "ready" | "terminated", listener: (error: unknown) => void): unknown;
+  on(event: "sharded-channel-moved", listener: (channel: string) => void): unknown;
   ref(): void;
   unref(): void;
   close(): Promise<void>;
@@ -48,15 +49,23 @@ export interface ConnectionOptions {
   readonly onUsable?: (news: { connected: boolean }) => void;
   /** Is called when the connection is lost, and may be called again until there is another one. */
   readonly onLost?: () => void;
+  /** Is called when the connection is lost and is not made anew by itself. */
+  readonly onEnd?: () => void;
+  /** Is called when a master of a cluster unsubscribes a channel, because it no longer has the channel's slot. */
+  readonly onChannelMoved?: (channel: string) => void;
   /** Gets what goes wrong outside of any command. */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * Holds one connection to Redis, and makes it anew for ever once it has been made. A command is answered within
- * `redisCommandMs`, or rejected with a HubError; while Redis hangs, further ones are rejected at once.
+ * Holds one connection to Redis, and makes it anew for ever once it has been made, unless it is to a master of a
+ * cluster: what such a one serves may be elsewhere by then. A command is answered within `redisCommandMs`, or rejected
+ * with a HubError; while Redis hangs, further ones are rejected at once.
  */
 export class Connection {
+  /** The host of its URL, and with the port. */
+  readonly host: string;
+  readonly address: string;
   readonly #options: ConnectionOptions;
   #client: Client | undefined;
   #opening: Promise<void> | undefined;
@@ -65,10 +74,19 @@ export class Connection {
   #generation = 0;
   #hanging = false;
   #pinging = false;
+  #isCluster = false;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    const { hostname = "", host = "" } = URL.canParse(options.url) ? new URL(options.url) : {};
+    this.host = hostname;
+    this.address = host;
+  }
+
+  /** Redis said, when it was connected to, that it is a member of a cluster. */
+  get isCluster(): boolean {
+    return this.#isCluster;
   }
 
   /** Redis is connected and answers. */
@@ -114,6 +132,16 @@ export class Connection {
     return this.#answer(ask, this.#options.limits.redisCommandMs);
   }
 
+  /** Sends a command about a key that this master of a cluster is about to get. */
+  async runAsked(args: readonly Argument[], ms: number): Promise<unknown> {
+    const ask = async (client: Client): Promise<unknown> => {
+      // Written in one turn, so that no other command comes in between.
+      const [, reply] = await Promise.all([client.sendCommand(["ASKING"]), client.sendCommand(args)]);
+      return reply;
+    };
+    return this.#answer(ask, ms);
+  }
+
   /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
   async watch<T>(ask: (client: Client) => Promise<T>): Promise<T> {
     const client = this.#client;
@@ -139,7 +167,9 @@ export class Connection {
     if (this.#closed) throw unavailable("the connection to Redis has been closed");
     if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
     try {
-      return await within(this.watch(ask), ms, () => unavailable(`Redis did not answer within ${ms} ms`));
+      return await within(this.watch(ask), ms, () =>
+        unavailable(`Redis did not answer within ${Math.round(ms)} ms`),
+      );
     } catch (error) {
       throw storeError(error);
     }
@@ -155,7 +185,9 @@ export class Connection {
           connectTimeout: limits.redisConnectMs,
           socketTimeout: SILENCE_MS,
           reconnectStrategy: () =>
-            connected && (keepsProcess || this.#pending > 0) ? 50 + Math.random() * 450 : false,
+            connected && !this.#isCluster && (keepsProcess || this.#pending > 0)
+              ? 50 + Math.random() * 450
+              : false,
         },
         // The own deadline can't take a command back; this one can, as long as it has not been written.
         commandOptions: { timeout: limits.redisCommandMs },
@@ -171,6 +203,8 @@ export class Connection {
         onError?.(error);
       });
       client.on("ready", () => this.#ready(connected));
+      client.on("terminated", () => connected && !this.#closed && this.#options.onEnd?.());
+      client.on("sharded-channel-moved", (channel) => this.#options.onChannelMoved?.(channel));
       if (!keepsProcess) client.unref();
       const ms = Math.max(limits.redisConnectMs, limits.redisCommandMs);
       await within(this.#greet(client), ms, () => unavailable(`did not answer within ${ms} ms`));
@@ -184,16 +218,33 @@ export class Connection {
 
   async #greet(client: Client): Promise<void> {
     await client.connect();
-    const info = await client.sendCommand(["INFO", "server"]).catch((error: unknown) => {
-      // An account without the right to ask is no reason to stay away.
-      if (isReply(error, "NOPERM")) return "";
-      throw error;
-    });
-    const version = /redis_version:(\d+)\S*/.exec(String(info));
+    const info = await this.#asked(client, ["INFO", "server"]);
+    const version = /redis_version:(\d+)\S*/.exec(info);
     if (version !== null && Number(version[1]) < OLDEST_REDIS) {
       throw unavailable(
         `has version ${version[0].slice("redis_version:".length)}; roomcast needs ${OLDEST_REDIS} or newer`,
       );
+    }
+    const isToldApart = info.includes("redis_mode:");
+    this.#isCluster = isToldApart ? /redis_mode:cluster/.test(info) : await this.#hasSlots(client);
+  }
+
+  async #hasSlots(client: Client): Promise<boolean> {
+    // Elsewhere than in a cluster it is an error.
+    const info = await client.sendCommand(["CLUSTER", "INFO"]).catch((error: unknown) => {
+      if (error instanceof ErrorReply) return "";
+      throw error;
+    });
+    return String(info).includes("cluster_state:");
+  }
+
+  /** The answer to a question that an account may not be allowed to ask, which is no reason to stay away. */
+  async #asked(client: Client, args: readonly string[]): Promise<string> {
+    try {
+      return String(await client.sendCommand(args));
+    } catch (error) {
+      if (isReply(error, "NOPERM")) return "";
+      throw error;
     }
   }
 

@@ -6,6 +6,9 @@ export const ROOMS_KEY = "roomcast:rooms";
 /** The room options of the nodes, as JSON, for publishers. */
 export const OPTIONS_KEY = "roomcast:options";
 
+/** Copies of them far apart among the slots, so that of a cluster no single master is needed by every publisher. */
+export const OPTIONS_COPIES: readonly string[] = [`${OPTIONS_KEY}:{0}`, `${OPTIONS_KEY}:{1}`];
+
 /** The name of a room for Socket.IO; the braces put its channel and its keys into one slot of Redis. */
 export function socketRoom(room: RoomName): string {
   return `{${room}}`;

@@ -10,6 +10,8 @@ export interface PushProbeOptions {
   /** The connection that receives. */
   readonly connection: Connection;
   readonly onError: (error: unknown) => void;
+  /** The probe of the connection that was there before, to the same server. */
+  readonly before?: PushProbe | undefined;
 }
 
 /**
@@ -30,9 +32,12 @@ export class PushProbe {
   #losses = 0;
   #restsUntil = 0;
 
-  constructor({ connection, onError }: PushProbeOptions) {
+  constructor({ connection, onError, before }: PushProbeOptions) {
     this.#connection = connection;
     this.#onError = onError;
+    if (before === undefined) return;
+    this.#losses = before.#losses;
+    this.#restsUntil = before.#restsUntil;
   }
 
   start(): void {

@@ -1,3 +1,4 @@
+import type { HubError } from "../../../shared/errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../shared/limits.ts";
 import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
@@ -20,12 +21,17 @@ import type {
 import { createSocketAdapter, type SocketAdapter } from "./adapter.ts";
 import { AppendLanes } from "./append-lanes.ts";
 import { Channels } from "./channels.ts";
+import { ClusterMap } from "./cluster-map.ts";
 import { RedisLog } from "./redis-log.ts";
+import { checkServers } from "./server-checks.ts";
 
 const LINGER_MS = 2_000;
 
 export interface RedisBrokerOptions {
-  /** `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS. Redis 7 or newer. */
+  /**
+   * `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS; of a cluster one member or more, separated
+   * by commas. Redis 7 or newer.
+   */
   readonly url: string;
   readonly limits?: Limits;
   /** Is written to Redis for publishers, at the start and after each reconnect. */
@@ -34,15 +40,19 @@ export interface RedisBrokerOptions {
   readonly lingerMs?: number;
   /** Gets what goes wrong outside of any request, such as a lost connection. */
   readonly onError?: (error: unknown) => void;
+  /** Gets, once at the start, each way in which Redis is set up to lose something. */
+  readonly onWarning?: (text: string) => void;
 }
 
-/** Makes a hub's nodes one through Redis. Two connections: one asks, one receives. */
+/** Makes a hub's nodes one through Redis. Two connections, in a cluster to each master: one asks, one receives. */
 export class RedisBroker implements Broker {
   readonly #log: RedisLog;
   readonly #channels: Channels;
   readonly #lanes: AppendLanes;
   readonly #roomOptions: RoomOptionsTable | undefined;
   readonly #onError: (error: unknown) => void;
+  readonly #onWarning: (text: string) => void;
+  readonly #checkMs: number;
 
   constructor({
     url,
@@ -50,10 +60,13 @@ export class RedisBroker implements Broker {
     roomOptions,
     lingerMs = LINGER_MS,
     onError,
+    onWarning,
   }: RedisBrokerOptions) {
+    this.#onWarning = onWarning ?? (() => {});
+    this.#checkMs = limits.redisCommandMs;
     this.#roomOptions = roomOptions;
     this.#onError = onError ?? (() => {});
-    const common = { url, limits, onError: this.#onError };
+    const common = { url, limits, map: new ClusterMap(), onError: this.#onError };
     this.#log = new RedisLog({ ...common, onConnected: () => this.#tellRoomOptions() });
     this.#channels = new Channels({ ...common, lingerMs });
     this.#lanes = new AppendLanes(
@@ -70,7 +83,7 @@ export class RedisBroker implements Broker {
   /** What Socket.IO's server takes as its `adapter`, so that stock emits travel over the same connections. */
   socketAdapter(): SocketAdapter {
     return createSocketAdapter({
-      connection: this.#log.connection,
+      commands: this.#log.commands,
       channels: this.#channels,
       onError: this.#onError,
     });
@@ -81,6 +94,8 @@ export class RedisBroker implements Broker {
     try {
       await this.#log.connect();
       await this.#channels.start(handler);
+      const warnings = await checkServers(this.#log.commands.masters.all(), this.#checkMs);
+      warnings.forEach(this.#onWarning);
     } catch (error) {
       await this.close();
       throw error;
@@ -107,7 +122,7 @@ export class RedisBroker implements Broker {
     return this.#log.read(room, query);
   }
 
-  heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
+  heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]> {
     return this.#log.heads(rooms);
   }
 

@@ -20,17 +20,19 @@ import type {
 } from "../../hub/broker.ts";
 import { newEpoch } from "../new-epoch.ts";
 import { untold } from "../untold.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
-import { channelOf, logKey, logKeys, metaKey, OPTIONS_KEY } from "./keys.ts";
+import { Commands } from "./commands.ts";
+import type { Connection } from "./connection.ts";
+import { channelOf, logKey, logKeys, metaKey, OPTIONS_COPIES, OPTIONS_KEY } from "./keys.ts";
+import type { MastersOptions } from "./masters.ts";
 import { RoomIndex } from "./room-index.ts";
 import { loadScripts, runScript, type ScriptName } from "./scripts.ts";
 import { WIRE_END, wireStart } from "./wire.ts";
 
 export type RedisLimits = Pick<Limits, "redisConnectMs" | "redisCommandMs" | "idempotencyMs">;
 
-export interface RedisLogOptions extends Pick<ConnectionOptions, "url" | "keepsProcess" | "onError"> {
+export interface RedisLogOptions extends Pick<MastersOptions, "url" | "map" | "keepsProcess" | "onError"> {
   readonly limits?: RedisLimits;
-  /** Is called after each (re)connect. */
+  /** Is called after each (re)connect, in a cluster to any master. */
   readonly onConnected?: () => void;
 }
 
@@ -58,30 +60,30 @@ const CHECKS_AT_ONCE = 1_000;
  * keep their order only if the caller awaits each before the next (see `AppendLanes`).
  */
 export class RedisLog {
-  readonly connection: Connection;
+  readonly commands: Commands;
   readonly #limits: RedisLimits;
   readonly #index: RoomIndex;
 
-  constructor({ url, keepsProcess = true, onError = () => {}, onConnected, ...rest }: RedisLogOptions) {
-    this.#limits = rest.limits ?? DEFAULT_LIMITS;
-    const onUsable = ({ connected }: { connected: boolean }): void => {
+  constructor({ limits = DEFAULT_LIMITS, onConnected, onError = () => {}, ...rest }: RedisLogOptions) {
+    this.#limits = limits;
+    const onUsable = (connection: Connection, { connected }: { connected: boolean }): void => {
       if (!connected) return;
       this.#index.forget();
-      void loadScripts(this.connection);
+      void loadScripts(connection);
       onConnected?.();
     };
-    this.connection = new Connection({ url, limits: this.#limits, keepsProcess, onError, onUsable });
-    this.#index = new RoomIndex(this.connection);
+    this.commands = new Commands({ ...rest, limits, onError, onUsable });
+    this.#index = new RoomIndex(this.commands);
   }
 
   /** @throws HubError `unavailable` with the reason; tries only once */
   async connect(): Promise<void> {
-    await this.connection.connect();
+    await this.commands.masters.connect();
   }
 
   async append(room: RoomName, drafts: readonly Draft[], retention: Retention): Promise<readonly Appended[]> {
     if (drafts.length === 0) return [];
-    const since = await this.#sentSince(drafts);
+    const since = await this.#sentSince(room, drafts);
     const epoch = newEpoch();
     const reply = (await this.#script("append", room, [
       epoch,
@@ -100,18 +102,18 @@ export class RedisLog {
   }
 
   /** The time by Redis's clock since which any of these may have been stored, as long as it takes until they are. */
-  async #sentSince(drafts: readonly Draft[]): Promise<number> {
+  async #sentSince(room: RoomName, drafts: readonly Draft[]): Promise<number> {
     const agoMs = Math.max(...drafts.map(({ sentAgoMs }) => sentAgoMs ?? -1));
     if (agoMs < 0) return 0;
     const asked = performance.now();
-    const [seconds, micros] = (await this.connection.run(["TIME"])) as [string, string];
+    const [seconds, micros] = (await this.commands.runAt(metaKey(room), ["TIME"])) as [string, string];
     const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
     return Math.floor(now - (performance.now() - asked) - agoMs - SENT_MARGIN_MS);
   }
 
   async broadcast(room: RoomName, { id, head, except }: EphemeralDraft): Promise<void> {
     const args = [channelOf(room), wireStart(room, except), WIRE_END, id, head];
-    await runScript(this.connection, "broadcast", [metaKey(room)], args, this.#limits.redisCommandMs);
+    await runScript(this.commands, "broadcast", [metaKey(room)], args, this.#limits.redisCommandMs);
   }
 
   async read(room: RoomName, query: HistoryQuery): Promise<HistoryPage> {
@@ -121,15 +123,12 @@ export class RedisLog {
     return pageOf(room, await this.#read(room, 0, ["younger", query.youngerThanMs, limit]));
   }
 
-  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | undefined)[]> {
-    const heads: (Position | undefined)[] = [];
+  async heads(rooms: readonly RoomName[]): Promise<readonly (Position | HubError | undefined)[]> {
+    const heads: (Position | HubError | undefined)[] = [];
     for (let i = 0; i < rooms.length; i += CHECKS_AT_ONCE) {
-      const commands = rooms
-        .slice(i, i + CHECKS_AT_ONCE)
-        .map((room) => ["HMGET", metaKey(room), "epoch", "top", "topid"]);
-      const replies = (await this.connection.runAll(commands)) as (string | null)[][];
-      for (const [epoch, top, topId] of replies)
-        heads.push(epoch ? { epoch, offset: Number(top), id: topId ?? "" } : undefined);
+      const some = rooms.slice(i, i + CHECKS_AT_ONCE);
+      const commands = some.map((room) => ["HMGET", metaKey(room), "epoch", "top", "topid"]);
+      heads.push(...(await this.commands.runAll(commands)).map(headOf));
     }
     return heads;
   }
@@ -153,7 +152,7 @@ export class RedisLog {
   }
 
   async clear(room: RoomName): Promise<void> {
-    await this.connection.run(["DEL", logKey(room)]);
+    await this.commands.run(["DEL", logKey(room)]);
   }
 
   async rooms(query: RoomsQuery): Promise<RoomsPage> {
@@ -161,27 +160,42 @@ export class RedisLog {
   }
 
   async ping(): Promise<void> {
-    await this.connection.run(["PING"]);
+    await this.commands.ping();
   }
 
-  /** Tells publishers which options the rooms of this hub have. */
+  /** Tells publishers which options the rooms of this hub have; rejects only if none of them will find out. */
   async writeRoomOptions(table: RoomOptionsTable): Promise<void> {
-    await this.connection.run(["SET", OPTIONS_KEY, JSON.stringify(table)]);
+    const text = JSON.stringify(table);
+    await Promise.any(this.#optionsKeys().map((key) => this.commands.run(["SET", key, text]))).catch(firstOf);
   }
 
-  /** Reads the options that the nodes wrote; undefined if no node has. */
+  /**
+   * Reads the options that the nodes wrote; undefined if no node has.
+   *
+   * @throws HubError `unavailable` if none were found and not all could be looked for
+   */
   async readRoomOptions(): Promise<RoomOptionsTable | undefined> {
-    const text = await this.connection.run(["GET", OPTIONS_KEY]);
+    const reads = this.#optionsKeys().map((key) => this.#readOptions(key));
+    const found = reads.map(async (read) => (await read) ?? Promise.reject(new Error("none")));
+    return Promise.any(found).catch(async () => (await Promise.all(reads))[0]);
+  }
+
+  async close(): Promise<void> {
+    await this.commands.close();
+  }
+
+  #optionsKeys(): readonly string[] {
+    return this.commands.masters.isCluster ? [OPTIONS_KEY, ...OPTIONS_COPIES] : [OPTIONS_KEY];
+  }
+
+  async #readOptions(key: string): Promise<RoomOptionsTable | undefined> {
+    const text = await this.commands.run(["GET", key]);
     if (typeof text !== "string") return undefined;
     try {
       return JSON.parse(text) as RoomOptionsTable;
     } catch (cause) {
-      throw new HubError("internal", `${OPTIONS_KEY} in Redis is no JSON`, { cause });
+      throw new HubError("internal", `${key} in Redis is no JSON`, { cause });
     }
-  }
-
-  async close(): Promise<void> {
-    await this.connection.close();
   }
 
   async #read(room: RoomName, offset: number, page: Page, replaced = ""): Promise<ReadReply> {
@@ -190,8 +204,13 @@ export class RedisLog {
   }
 
   #script(name: ScriptName, room: RoomName, args: readonly string[]): Promise<unknown> {
-    return runScript(this.connection, name, logKeys(room), args, this.#limits.redisCommandMs);
+    return runScript(this.commands, name, logKeys(room), args, this.#limits.redisCommandMs);
   }
+}
+
+/** Of an AggregateError, which says nothing itself. */
+function firstOf(error: unknown): never {
+  throw error instanceof AggregateError ? error.errors[0] : error;
 }
 
 function appended(id: string, reply: readonly [string, ...number[]], at: number): Appended {
@@ -209,6 +228,12 @@ function appended(id: string, reply: readonly [string, ...number[]], at: number)
 
 function kindOf({ keyed, sentAgoMs }: Draft): string {
   return String((keyed ? 1 : 0) + (sentAgoMs === undefined ? 0 : 2));
+}
+
+function headOf(reply: unknown): Position | HubError | undefined {
+  if (reply instanceof HubError) return reply;
+  const [epoch, top, topId] = reply as (string | null)[];
+  return epoch ? { epoch, offset: Number(top), id: topId ?? "" } : undefined;
 }
 
 function endsOf([epoch, offset, id, firstOffset]: ReadReply): LogEnds {

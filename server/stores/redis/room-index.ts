@@ -1,6 +1,7 @@
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { RoomsPage, RoomsQuery } from "../../hub/broker.ts";
-import type { Argument, Connection } from "./connection.ts";
+import type { Commands } from "./commands.ts";
+import type { Argument } from "./connection.ts";
 import { metaKey, ROOMS_KEY } from "./keys.ts";
 
 /** Rooms of which this process remembers that they are listed; after so many it begins anew. */
@@ -10,11 +11,11 @@ const LAST = Buffer.from([0xff]);
 
 /** Keeps the sorted set of all rooms, which no script can write: it is in another slot than the rooms are. */
 export class RoomIndex {
-  readonly #connection: Connection;
+  readonly #commands: Commands;
   readonly #known = new Set<RoomName>();
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  constructor(commands: Commands) {
+    this.#commands = commands;
   }
 
   /**
@@ -25,7 +26,7 @@ export class RoomIndex {
     if (this.#known.has(room) && !isNew) return;
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.add(room);
-    this.#connection.run(["ZADD", ROOMS_KEY, "0", room]).catch(() => this.#known.delete(room));
+    this.#commands.run(["ZADD", ROOMS_KEY, "0", room]).catch(() => this.#known.delete(room));
   }
 
   /** Redis may have lost the list. */
@@ -55,21 +56,21 @@ export class RoomIndex {
     const from = isAfter ? `(${after}` : `[${prefix}`;
     const to = Buffer.concat([Buffer.from(`(${prefix}`), LAST]);
     const range: Argument[] = ["ZRANGE", ROOMS_KEY, from, to, "BYLEX", "LIMIT", "0", String(limit)];
-    return (await this.#connection.run(range)) as RoomName[];
+    return (await this.#commands.run(range)) as RoomName[];
   }
 
   async #offset(room: RoomName): Promise<number | undefined> {
     const top = await this.#top(room);
     if (top !== undefined) return top;
-    await this.#connection.run(["ZREM", ROOMS_KEY, room]);
+    await this.#commands.run(["ZREM", ROOMS_KEY, room]);
     // The room may have begun again meanwhile, and been listed before the line above took it off.
     const begun = await this.#top(room);
-    if (begun !== undefined) await this.#connection.run(["ZADD", ROOMS_KEY, "0", room]);
+    if (begun !== undefined) await this.#commands.run(["ZADD", ROOMS_KEY, "0", room]);
     return begun;
   }
 
   async #top(room: RoomName): Promise<number | undefined> {
-    const top = await this.#connection.run(["HGET", metaKey(room), "top"]);
+    const top = await this.#commands.run(["HGET", metaKey(room), "top"]);
     return typeof top === "string" ? Number(top) : undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { HubError } from "../../../shared/errors.ts";
+import type { Commands } from "./commands.ts";
 import type { Argument, Connection } from "./connection.ts";
 import { isReply } from "./store-error.ts";
 
@@ -22,7 +23,7 @@ function load(path: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
-/** Makes the scripts known to the connected Redis, so that their text need not be sent each time. Never rejects. */
+/** Makes the scripts known to a Redis, so that their text need not be sent each time. Never rejects. */
 export async function loadScripts(connection: Connection): Promise<void> {
   const loads = Object.values(SCRIPTS).map(({ text }) => connection.run(["SCRIPT", "LOAD", text]));
   await Promise.allSettled(loads);
@@ -30,7 +31,7 @@ export async function loadScripts(connection: Connection): Promise<void> {
 
 /** Runs a script, within `ms` even if Redis has to be given its text again. */
 export async function runScript(
-  connection: Connection,
+  commands: Commands,
   name: ScriptName,
   keys: readonly string[],
   args: readonly Argument[],
@@ -40,9 +41,9 @@ export async function runScript(
   const rest = [String(keys.length), ...keys, ...args];
   const started = performance.now();
   try {
-    return await connection.run(["EVALSHA", sha, ...rest], ms);
+    return await commands.run(["EVALSHA", sha, ...rest], ms);
   } catch (error) {
     if (!(error instanceof HubError && isReply(error.cause, "NOSCRIPT"))) throw error;
-    return await connection.run(["EVAL", text, ...rest], Math.max(1, ms - (performance.now() - started)));
+    return await commands.run(["EVAL", text, ...rest], Math.max(1, ms - (performance.now() - started)));
   }
 }

@@ -3,11 +3,13 @@ import { HubError } from "../../../shared/errors.ts";
 
 /** Replies of a Redis that can't serve now and may again: starting, failing over, busy, unable to save. */
 const PASSING = new Set([
+  "ASK",
   "BUSY",
   "CLUSTERDOWN",
   "LOADING",
   "MASTERDOWN",
   "MISCONF",
+  "MOVED",
   "NOAUTH",
   "NOREPLICAS",
   "READONLY",
