@@ -7,6 +7,7 @@ import {
   type Position,
   type Room,
 } from "../../client/sdk/index.ts";
+import type { JoinRequest } from "../../shared/protocol.ts";
 import { hashOf } from "../hash.ts";
 import { ChaosClient } from "./chaos-client.ts";
 import type { Unsigned } from "./stock-client.ts";
@@ -25,8 +26,9 @@ export class SdkClient extends ChaosClient {
     const client = connect(url);
     this.#client = client;
     this.#joined.clear();
-    client.socket.on("connect", () => {
-      for (const [name, room] of this.#joined) if (room.status !== "left") this.#began(name, room.position);
+    // The SDK asks again by itself, from where it stands by then: after a refusal, after silence, on a new connection.
+    client.socket.onAnyOutgoing((event: string, request?: JoinRequest) => {
+      if (event === "join" && request !== undefined) this.#began(request);
     });
     client.socket.on("disconnect", () => {
       this.#record({ kind: "lost" });
@@ -58,7 +60,6 @@ export class SdkClient extends ChaosClient {
     if (known !== undefined) {
       // A room that is joined anew goes on where it stood.
       if (known.status !== "left") return;
-      if (client.status === "connected") this.#began(name, known.position);
       known.join().catch(() => {});
       return;
     }
@@ -77,7 +78,6 @@ export class SdkClient extends ChaosClient {
       this.#positions.set(name, reply.position);
       this.#record({ kind: "joined", room: name, reply });
     });
-    if (client.status === "connected") this.#began(name, since);
     room.join().catch(() => {});
   }
 
@@ -91,10 +91,9 @@ export class SdkClient extends ChaosClient {
     );
   }
 
-  #began(room: string, position: Position | undefined): void {
-    const since = position ?? this.#positions.get(room);
+  #began({ room, since }: JoinRequest): void {
     if (since === undefined) this.#record({ kind: "join", room, start: "rewind" });
-    else this.#record({ kind: "join", room, start: "since", since });
+    else this.#record({ kind: "join", room, start: "since", since: since as Position });
   }
 
   #record(seen: Unsigned): void {
