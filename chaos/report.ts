@@ -21,6 +21,8 @@ export interface RunResult {
   readonly began: number;
   readonly seconds: number;
   readonly struck: readonly Struck[];
+  /** When all were at the top, from the last fault; if some never were, when that was given up. */
+  readonly topSeconds: number;
   readonly findings: Findings;
   readonly figures: Figures;
   readonly alarms: readonly string[];
@@ -30,7 +32,7 @@ const PERCENT = 100;
 
 /** Says what a run did, what it expected and what it saw. */
 export function summaryOf(
-  { seconds, struck, findings, figures, alarms }: RunResult,
+  { seconds, struck, topSeconds, findings, figures, alarms }: RunResult,
   targets?: Targets,
 ): string[] {
   const counted = struck.filter(({ counts }) => counts);
@@ -49,6 +51,7 @@ export function summaryOf(
     `false alarms     ${falseAlarms} (${percent(falseAlarms, resumes - afterLoss)} of resumes outside data-losing faults)`,
     `published        ${figures.acknowledged} acknowledged, ${figures.duplicates} of them duplicates; ${figures.unknown} answers unknown, ${figures.refused} refused`,
     `lost             ${figures.acknowledgedLost} acknowledged messages in data-losing faults, told by ${figures.gaps} gaps in all`,
+    `at the top       ${topSeconds.toFixed(1)} s after the last fault (aimed at: 10 s)`,
     `wrong            ${findings.total}`,
   ];
   for (const invariant of Object.keys(INVARIANTS) as Invariant[]) {

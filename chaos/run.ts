@@ -19,8 +19,10 @@ const CALM_MS = 5_000;
 const BALANCE_MS = 25_000;
 /** After the last fault there is publishing for so long, in ms; then all have to be at the top within … */
 const AFTERWARDS_MS = 3_000;
-/** … so long, from the last fault. */
-const TOP_MS = 10_000;
+/** … so long, from the last fault: a busy machine may need more than the 10 s that are aimed at. */
+const TOP_MS = 30_000;
+/** With planted bugs some never get there. */
+const PLANTED_TOP_MS = 10_000;
 const PROGRESS_MS = 5_000;
 
 /** Runs hubs, clients and publishers, strikes them, and judges what they saw. Leaves nothing behind. */
@@ -44,6 +46,7 @@ class Run {
   readonly #signal: AbortSignal;
   readonly #began = Date.now();
   readonly #progress: NodeJS.Timeout;
+  #topMs = 0;
   #cluster: Cluster | undefined;
   #crew: Crew | undefined;
 
@@ -141,18 +144,20 @@ class Run {
 
   async #settle(cluster: Cluster, crew: Crew): Promise<void> {
     const healed = Date.now();
-    this.#say("the faults are over: all come back, and have to be at the top within 10 s");
+    this.#say("the faults are over: all come back, and have to get to the top");
     crew.tell({ kind: "settle" });
     await this.#pause(AFTERWARDS_MS);
     crew.tell({ kind: "hush" });
     let heads = new Map<string, Position>();
+    const mostMs = this.#options.planted.length > 0 ? PLANTED_TOP_MS : TOP_MS;
     for (;;) {
       await this.#pause(250);
       heads = await this.#heads(cluster).catch(() => heads);
-      const isOver = Date.now() > healed + TOP_MS;
+      const isOver = Date.now() > healed + mostMs;
       const late = this.#oracle.behind(heads, crew.wanted);
       if (isOver || (late.length === 0 && crew.unanswered === 0 && crew.wanted.length > 0)) break;
     }
+    this.#topMs = Date.now() - healed;
     this.#oracle.tooLate(heads, crew.wanted, Date.now());
     if (crew.wanted.length === 0) throw new Error("no client says where it wants to be");
   }
@@ -178,6 +183,7 @@ class Run {
       began: this.#began,
       seconds: this.#elapsed,
       struck: this.#struck,
+      topSeconds: this.#topMs / 1_000,
       findings,
       figures,
       alarms,

@@ -9,7 +9,7 @@ export const INVARIANTS = {
   I6: "the acknowledged messages of one publisher keep their order",
   I7: "one id is one place",
   I8: "recovery is honest: recovered means no gap, and every gap is told",
-  I9: "10 s after the last fault all subscribers are at the top",
+  I9: "after the last fault all subscribers get to the top",
   I12: "what is read back is the log",
   I13: "a log changes its identity only when data may be lost",
 } as const;

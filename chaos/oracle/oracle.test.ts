@@ -48,6 +48,13 @@ describe("the oracle", () => {
         joined(at(9), { recovered: false, reason: "trimmed", firstOffset: 10 }, "chat:short"),
       ],
     ],
+    [
+      "a resume from the newest message that is gone, after which none is missing",
+      [
+        join(at(2), "chat:short"),
+        joined(at(2), { recovered: false, reason: "trimmed", firstOffset: 3 }, "chat:short"),
+      ],
+    ],
   ])("says nothing about %s", (_, history) => {
     expect(judge(history)).toEqual([]);
   });
@@ -95,7 +102,12 @@ describe("the oracle", () => {
     ],
     [
       "a resume that is not recovered and tells no gap",
-      [...published(2), join(at(2)), joined(at(2), { recovered: false })],
+      [
+        ...published(2),
+        join(at(1)),
+        message(2),
+        joined(at(2), { recovered: false, reason: "trimmed", firstOffset: 1 }),
+      ],
       ["I8"],
     ],
     [

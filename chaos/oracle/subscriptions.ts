@@ -196,8 +196,10 @@ export class Subscriptions {
       if (recovered === true && told) find("the reply says recovered, and a gap was told");
       if (recovered === true && position.epoch !== since.epoch)
         find(`resumed from ${textOf(since)}, recovered into ${textOf(position)}`);
-      if (recovered !== true && !told)
-        find(`resumed from ${textOf(since)}, not recovered, and no gap was told`);
+      if (recovered !== true && !told) {
+        if (this.#bounds.has(room) && isEmptyGap(since, reply)) membership.explained = "trimmed";
+        else find(`resumed from ${textOf(since)}, not recovered, and no gap was told`);
+      }
       this.#countResume(recovered === true, `${client} in ${room}`, membership, reply);
     }
     if (last !== undefined && (position.epoch !== last.epoch || position.offset < last.offset)) {
@@ -230,7 +232,7 @@ export class Subscriptions {
     recovered: boolean,
     who: string,
     { explained, since }: Membership,
-    { reason, firstOffset }: (Subscribing & { kind: "joined" })["reply"],
+    { reason, firstOffset }: Answer,
   ): void {
     this.figures.resumes += 1;
     if (recovered) this.figures.recovered += 1;
@@ -277,4 +279,11 @@ export class Subscriptions {
 
 function textOf({ epoch, offset, id }: Position): string {
   return `${epoch}.${offset}.${id}`;
+}
+
+type Answer = (Subscribing & { kind: "joined" })["reply"];
+
+/** The client's own last message is the newest that is gone: none is missing, though nothing proves it, and the SDK says nothing. */
+function isEmptyGap(since: Position, { position, reason, firstOffset }: Answer): boolean {
+  return reason === "trimmed" && position.epoch === since.epoch && firstOffset === since.offset + 1;
 }
