@@ -57,7 +57,8 @@ export class Commands {
     let asked: Connection | undefined;
     for (let redirects = 0; ; redirects += 1) {
       const connection = asked ?? this.#masterOf(key);
-      const left = Math.max(1, end - performance.now());
+      // Timers drop fractions: a first attempt must not give up a moment before its connection is known to hang.
+      const left = Math.max(1, Math.ceil(end - performance.now()));
       try {
         return await (asked === undefined ? connection.run(args, left) : connection.runAsked(args, left));
       } catch (error) {
