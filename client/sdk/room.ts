@@ -1,6 +1,6 @@
 import { errorFromBody, HubError } from "../../shared/errors.ts";
 import type { Meta } from "../../shared/message.ts";
-import { formatCursor, type Position } from "../../shared/position.ts";
+import { formatCursor, parsePosition, type Position } from "../../shared/position.ts";
 import type {
   Gap,
   JoinReply,
@@ -57,7 +57,7 @@ export class Room<Events extends object = AnyEvents> {
     return this.#status;
   }
 
-  /** The last message that this client has; undefined before the first join. */
+  /** The last message that this client has: before the first join what `since` says. */
   get position(): Position | undefined {
     return this.#position;
   }
@@ -109,6 +109,13 @@ export class Room<Events extends object = AnyEvents> {
     this.#waiting ??= defer();
     const { promise } = this.#waiting;
     if (!this.#isWanted()) {
+      try {
+        // What is still on its way from an earlier membership must not be taken for what follows.
+        if (this.#options.since !== undefined) this.#position ??= parsePosition(this.#options.since);
+      } catch (error) {
+        this.#reject(error as HubError);
+        return promise;
+      }
       this.#become("joining");
       this.#ask();
     }
@@ -232,8 +239,7 @@ export class Room<Events extends object = AnyEvents> {
     this.#drop();
     if (this.#connection.status !== "connected") return;
     const attempt = this.#attempt;
-    const { since, rewind } = this.#options;
-    const start = this.#position === undefined ? { since, rewind } : { since: this.#position };
+    const start = this.#position === undefined ? { rewind: this.#options.rewind } : { since: this.#position };
     this.#renew();
     this.#connection.send<JoinReply>("join", { room: this.name, ...start }, (reply) => {
       if (attempt !== this.#attempt) return;

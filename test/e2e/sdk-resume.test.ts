@@ -27,6 +27,23 @@ afterEach(async () => {
 afterAll(() => redis.stop());
 
 describe("a room of the SDK", () => {
+  test("takes nothing that is left of an earlier membership for what follows its `since`", async () => {
+    const node = await nodes.start();
+    for (const i of range(1, 3)) await node.hub.publish("stream:stray", "log", i);
+    const client = clients.open(node.url);
+    const room = client.room("stream:stray", { since: "0123456789abcdef.7.gone" });
+    const heard = listen(room);
+    const gaps: string[] = [];
+    room.on("room:gap", ({ reason }) => gaps.push(reason));
+    await until(() => client.status === "connected");
+    const joining = room.join();
+    const stray = { room: "stream:stray", id: "x", epoch: "fedcba9876543210", offset: 9, time: 1 };
+    for (const listener of client.socket.listenersAny()) listener("log", "stray", stray);
+    expect(await joining).toMatchObject({ recovered: false, reason: "epoch_changed" });
+    expect(heard.data).toEqual([1, 2, 3]);
+    expect(gaps).toEqual(["epoch_changed"]);
+  });
+
   test("goes on after cuts, in the middle of its replay too, with nothing lost, doubled or reordered", async () => {
     const node = await nodes.start({ limits: FAST });
     const proxy = await FaultProxy.start(Number(new URL(node.url).port));
