@@ -108,20 +108,15 @@ describe("a configuration", () => {
     expect(loadConfig({ port }).port).toBe(read);
   });
 
-  test.each([
-    ["1", true],
-    ["true", true],
-    ["yes", true],
-    ["0", false],
-    ["false", false],
-    ["no", false],
-  ])("takes ROOMCAST_OPEN=%s as %j", (variable, open) => {
+  const flags = { 1: true, true: true, yes: true, 0: false, false: false, no: false };
+  test.each(Object.entries(flags))("takes ROOMCAST_OPEN=%s as %j", (variable, open) => {
     expect(loadConfig({}, { ROOMCAST_OPEN: variable }).open).toBe(open);
   });
 
   test("has the options of the rooms it names, and the default ones of the others", () => {
     const rooms = {
       "chat:*": { messages: 5 },
+      "chat:team-*": { uniqueNames: false },
       "stream:build-*": { age: "5m" },
       "user:ana": { messages: 0, age: "90s" },
       "other:*": {},
@@ -129,7 +124,8 @@ describe("a configuration", () => {
     const { "chat:*": chat, "stream:*": stream } = DEFAULT_ROOM_OPTIONS;
     expect(loadConfig({}, {}, fileWith({ rooms })).rooms).toEqual({
       ...DEFAULT_ROOM_OPTIONS,
-      "chat:*": { messages: 5, ageMs: chat!.ageMs },
+      "chat:*": { ...chat, messages: 5 },
+      "chat:team-*": { ...chat, uniqueNames: false },
       "stream:build-*": { messages: stream!.messages, ageMs: 300_000 },
       "user:ana": { messages: 0, ageMs: 90_000 },
       "other:*": stream,

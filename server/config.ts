@@ -254,18 +254,20 @@ function checkedRooms(input: unknown, context: z.RefinementCtx): RoomOptionsTabl
     if (!isRoomPattern(pattern))
       refuse([pattern], "a pattern is a room's name, or the beginning of one and a *");
     const shape = z.strictObject({
-      messages: z.number().int().min(0).max(10_000_000).optional(),
-      age: z.string().optional(),
+      messages: z.number().int().min(0).max(10_000_000).exactOptional(),
+      age: z.string().exactOptional(),
+      presence: z.boolean().exactOptional(),
+      uniqueNames: z.boolean().exactOptional(),
     });
     const result = shape.safeParse(value);
-    const base = table[pattern] ?? DEFAULT_ROOM_OPTIONS["stream:*"]!;
+    const base = DEFAULT_ROOM_OPTIONS[pattern.replace(/:.*$/, ":*")] ?? DEFAULT_ROOM_OPTIONS["stream:*"]!;
     if (!result.success) {
       result.error.issues.forEach((issue) => refuse([pattern, ...issue.path.map(String)], issue.message));
       continue;
     }
     try {
-      const { messages = base.messages, age } = result.data;
-      table[pattern] = { messages, ageMs: age === undefined ? base.ageMs : parseDuration(age) };
+      const { age, ...rest } = result.data;
+      table[pattern] = { ...base, ...rest, ...(age === undefined ? {} : { ageMs: parseDuration(age) }) };
     } catch (error) {
       refuse([pattern, "age"], (error as Error).message);
     }

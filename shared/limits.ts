@@ -24,6 +24,12 @@ export interface Limits {
   readonly batchMessages: number;
   /** HTTP body that holds an array. More: `too_large`. */
   readonly batchBytes: number;
+  /** Members of one room. One more: `too_large`. */
+  readonly membersPerRoom: number;
+  /** Members in one page, the join's own included. More asked for: `bad_request`. */
+  readonly membersPage: number;
+  /** JSON text of what a member tells of itself. More: `too_large`. */
+  readonly memberInfoBytes: number;
   /** An Engine.IO connection that sends no Socket.IO CONNECT is closed. */
   readonly handshakeMs: number;
   readonly pingIntervalMs: number;
@@ -49,6 +55,9 @@ export const DEFAULT_LIMITS: Limits = {
   historyPage: 300,
   batchMessages: 100,
   batchBytes: 1_048_576,
+  membersPerRoom: 20_000,
+  membersPage: 1_000,
+  memberInfoBytes: 1_024,
   handshakeMs: 10_000,
   pingIntervalMs: 20_000,
   pingTimeoutMs: 8_000,

@@ -6,6 +6,10 @@ export interface RoomOptions {
   readonly messages: number;
   /** Messages older than this are gone, in ms. */
   readonly ageMs: number;
+  /** Whoever joins is a member that others can see. Elsewhere only those are who ask for presence when they join. */
+  readonly presence?: boolean;
+  /** A member can't have the name of another member. */
+  readonly uniqueNames?: boolean;
 }
 
 /** Options by pattern: a room's name, a kind's `chat:*`, or any beginning such as `stream:build-*`. */
@@ -16,7 +20,7 @@ const DAY = 24 * HOUR;
 
 export const DEFAULT_ROOM_OPTIONS: RoomOptionsTable = {
   "stream:*": { messages: 10_000, ageMs: 24 * HOUR },
-  "chat:*": { messages: 1_000, ageMs: 30 * DAY },
+  "chat:*": { messages: 1_000, ageMs: 30 * DAY, presence: true, uniqueNames: true },
   "user:*": { messages: 100, ageMs: 7 * DAY },
 };
 

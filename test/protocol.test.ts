@@ -156,9 +156,14 @@ describe("the manual", () => {
   });
 
   it("says what rooms keep", () => {
-    const kept = tableOf(manual, "rooms").map(([pattern, messages, age]) => [
+    const kept = tableOf(manual, "rooms").map(([pattern, messages, age, presence, uniqueNames]) => [
       pattern,
-      { messages: numberOf(messages), ageMs: parseDuration(age) },
+      {
+        messages: numberOf(messages),
+        ageMs: parseDuration(age),
+        ...(presence === "yes" ? { presence: true } : {}),
+        ...(uniqueNames === "yes" ? { uniqueNames: true } : {}),
+      },
     ]);
     expect(Object.fromEntries(kept)).toEqual(DEFAULT_ROOM_OPTIONS);
     const identity = /kept `(\w+)` longer\s+than its messages/.exec(manual)?.[1];

@@ -164,7 +164,10 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     room: STRING,
     position: ref("schemas/Position"),
     cursor: STRING,
-    options: object({ messages: INTEGER, ageMs: INTEGER }),
+    options: object({ messages: INTEGER, ageMs: INTEGER, presence: BOOLEAN, uniqueNames: BOOLEAN }, [
+      "presence",
+      "uniqueNames",
+    ]),
   }),
   LogEntry: object(
     { message: STRING, level: STRING, program: STRING, timestamp: { type: "string", format: "date-time" } },
