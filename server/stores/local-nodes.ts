@@ -6,40 +6,46 @@ export interface LocalNode {
   receiveEphemeral(message: EphemeralMessage): void;
 }
 
-/** Sends what happens in a store to all nodes that share it, in one order for all of them. */
-export class LocalNodes {
-  readonly #nodes = new Set<LocalNode>();
-  readonly #undelivered: (() => void)[] = [];
-  #delivering = false;
+/** Tells all nodes that share a store what happens in it, in one order for all of them. */
+export class NodesInOrder<Node> {
+  readonly #nodes = new Set<Node>();
+  readonly #untold: ((node: Node) => void)[] = [];
+  #telling = false;
 
   get size(): number {
     return this.#nodes.size;
   }
 
-  add(node: LocalNode): void {
+  all(): readonly Node[] {
+    return [...this.#nodes];
+  }
+
+  add(node: Node): void {
     this.#nodes.add(node);
   }
 
-  delete(node: LocalNode): void {
+  delete(node: Node): void {
     this.#nodes.delete(node);
   }
 
+  /** A handler that changes something would otherwise overtake what it is being told of. */
+  tell(...news: readonly ((node: Node) => void)[]): void {
+    this.#untold.push(...news);
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift())
+      this.#nodes.forEach(next);
+    this.#telling = false;
+  }
+}
+
+/** Sends what happens in a store to all nodes that share it, in one order for all of them. */
+export class LocalNodes extends NodesInOrder<LocalNode> {
   send(messages: readonly StoredMessage[]): void {
-    for (const message of messages)
-      this.#undelivered.push(() => this.#nodes.forEach((node) => node.receive(message)));
-    this.#flush();
+    this.tell(...messages.map((message) => (node: LocalNode) => node.receive(message)));
   }
 
   sendEphemeral(message: EphemeralMessage): void {
-    this.#undelivered.push(() => this.#nodes.forEach((node) => node.receiveEphemeral(message)));
-    this.#flush();
-  }
-
-  /** A handler that appends would otherwise overtake the message that it is being told of. */
-  #flush(): void {
-    if (this.#delivering) return;
-    this.#delivering = true;
-    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) next();
-    this.#delivering = false;
+    this.tell((node) => node.receiveEphemeral(message));
   }
 }

@@ -29,7 +29,7 @@ beforeAll(() => {
       stdio: "pipe",
     },
   );
-  for (const name of ["append", "broadcast", "read"]) {
+  for (const name of ["append", "broadcast", "nodes", "presence", "read"]) {
     cpSync(join(root, `server/stores/redis/${name}.lua`), join(folder, `${name}.lua`));
   }
 });

@@ -1,6 +1,7 @@
 import { ErrorReply } from "redis";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { BrokerHandler } from "../../hub/broker.ts";
+import type { PresenceHandler } from "../../hub/presence-store.ts";
 import { isWanted, newChannel, newHold, type Channel, type Listener } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { within } from "./deadline.ts";
@@ -34,6 +35,7 @@ export class Channels {
   readonly #probes = new Map<Connection, PushProbe>();
   readonly #channels = new Map<string, Channel>();
   #handler: BrokerHandler | undefined;
+  #onMembers: PresenceHandler["onMembers"] | undefined;
   #unreadable = 0;
   #closed = false;
 
@@ -58,6 +60,16 @@ export class Channels {
     await this.#masters.connect();
     // Only now: there is nothing that the first connection could have interrupted.
     this.#handler = handler;
+  }
+
+  /** From now on changes of the members of held rooms are told to this one. */
+  tellMembers(onMembers: PresenceHandler["onMembers"] | undefined): void {
+    this.#onMembers = onMembers;
+  }
+
+  /** The rooms whose channels the hub holds. */
+  held(): readonly RoomName[] {
+    return [...this.#channels.values()].flatMap(({ hold }) => (hold === undefined ? [] : [hold.room]));
   }
 
   /**
@@ -252,9 +264,11 @@ export class Channels {
     if (channel.hold === undefined) return;
     // Between two connections: a message could pass for the next one although others got lost before it.
     if (channel.at?.ready !== true) return;
-    const received = channel.hold.read(message);
+    const { room, read } = channel.hold;
+    const received = read(message);
     if (received.kind === "message") this.#guard(() => this.#handler?.onMessage(received.message));
     else if (received.kind === "ephemeral") this.#guard(() => this.#handler?.onEphemeral(received.message));
+    else if (received.kind === "members") this.#guard(() => this.#onMembers?.(room, received.change));
     else this.#unreadable += 1;
   }
 

@@ -31,3 +31,25 @@ export function logKey(room: RoomName): string {
 export function logKeys(room: RoomName): readonly string[] {
   return [logKey(room), metaKey(room), `roomcast:ids:{${room}}`, `roomcast:ids-before:{${room}}`];
 }
+
+/** What a room's members are kept in, and those of one node, in the order in which the script takes them. */
+export function presenceKeys(
+  room: RoomName,
+  node: string,
+): readonly [here: string, state: string, ...string[]] {
+  const tag = socketRoom(room);
+  return [
+    `roomcast:here:${tag}`,
+    `roomcast:here-state:${tag}`,
+    `roomcast:here-names:${tag}`,
+    `roomcast:here-on:${tag}:${node}`,
+  ];
+}
+
+/** The nodes and the ends of their leases. */
+const NODES_KEY = "roomcast:{nodes}";
+
+/** What is kept of the nodes, in the order in which the script takes it. */
+export function nodesKeys(node: string): readonly [nodes: string, clock: string, connections: string] {
+  return [NODES_KEY, `${NODES_KEY}:clock`, `${NODES_KEY}:connections:${node}`];
+}

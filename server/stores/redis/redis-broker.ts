@@ -18,11 +18,14 @@ import type {
   RoomsPage,
   RoomsQuery,
 } from "../../hub/broker.ts";
+import type { PresenceStore } from "../../hub/presence-store.ts";
 import { createSocketAdapter, type SocketAdapter } from "./adapter.ts";
 import { AppendLanes } from "./append-lanes.ts";
 import { Channels } from "./channels.ts";
 import { ClusterMap } from "./cluster-map.ts";
+import type { LeaseTimes } from "./node-leases.ts";
 import { RedisLog } from "./redis-log.ts";
+import { RedisPresence } from "./redis-presence.ts";
 import { checkServers } from "./server-checks.ts";
 
 const LINGER_MS = 2_000;
@@ -52,7 +55,8 @@ export class RedisBroker implements Broker {
   readonly #roomOptions: RoomOptionsTable | undefined;
   readonly #onError: (error: unknown) => void;
   readonly #onWarning: (text: string) => void;
-  readonly #checkMs: number;
+  readonly #limits: Limits;
+  #presence: RedisPresence | undefined;
 
   constructor({
     url,
@@ -63,11 +67,11 @@ export class RedisBroker implements Broker {
     onWarning,
   }: RedisBrokerOptions) {
     this.#onWarning = onWarning ?? (() => {});
-    this.#checkMs = limits.redisCommandMs;
+    this.#limits = limits;
     this.#roomOptions = roomOptions;
     this.#onError = onError ?? (() => {});
     const common = { url, limits, map: new ClusterMap(), onError: this.#onError };
-    this.#log = new RedisLog({ ...common, onConnected: () => this.#tellRoomOptions() });
+    this.#log = new RedisLog({ ...common, onConnected: () => this.#connected() });
     this.#channels = new Channels({ ...common, lingerMs });
     this.#lanes = new AppendLanes(
       (room, drafts, retention) => this.#log.append(room, drafts, retention),
@@ -89,12 +93,24 @@ export class RedisBroker implements Broker {
     });
   }
 
+  /** Who is in which room, over the same connections; to be started when the broker has been. */
+  presence(times: Partial<LeaseTimes> = {}): PresenceStore {
+    this.#presence ??= new RedisPresence({
+      commands: this.#log.commands,
+      channels: this.#channels,
+      limits: this.#limits,
+      times,
+      onError: this.#onError,
+    });
+    return this.#presence;
+  }
+
   /** @throws HubError `unavailable`, naming the reason, if Redis is away, too old or refuses the password */
   async start(handler: BrokerHandler): Promise<void> {
     try {
       await this.#log.connect();
       await this.#channels.start(handler);
-      const warnings = await checkServers(this.#log.commands.masters.all(), this.#checkMs);
+      const warnings = await checkServers(this.#log.commands.masters.all(), this.#limits.redisCommandMs);
       warnings.forEach(this.#onWarning);
     } catch (error) {
       await this.close();
@@ -147,10 +163,13 @@ export class RedisBroker implements Broker {
   }
 
   async close(): Promise<void> {
+    await this.#presence?.close();
     await Promise.all([this.#channels.close(), this.#log.close()]);
   }
 
-  #tellRoomOptions(): void {
+  #connected(): void {
+    // Nothing tells whether this Redis still has all that the one before had.
+    this.#presence?.forget();
     if (this.#roomOptions === undefined) return;
     this.#log.writeRoomOptions(this.#roomOptions).catch(this.#onError);
   }

@@ -10,11 +10,13 @@ interface Script {
   readonly sha: string;
 }
 
-export type ScriptName = "append" | "broadcast" | "read";
+export type ScriptName = "append" | "broadcast" | "nodes" | "presence" | "read";
 
 const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   append: load("./append.lua"),
   broadcast: load("./broadcast.lua"),
+  nodes: load("./nodes.lua"),
+  presence: load("./presence.lua"),
   read: load("./read.lua"),
 };
 

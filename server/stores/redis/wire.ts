@@ -1,16 +1,19 @@
 import { placeOf } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { EphemeralMessage, StoredMessage } from "../../hub/broker.ts";
+import type { MembersChange } from "../../hub/presence-store.ts";
 import { socketRoom } from "./keys.ts";
+import { MEMBERS_WIRE_START, readMembersWire } from "./members-wire.ts";
 
 /** What a channel's message turned out to be. */
 export type Received =
   | { readonly kind: "message"; readonly message: StoredMessage }
   | { readonly kind: "ephemeral"; readonly message: EphemeralMessage }
+  | { readonly kind: "members"; readonly change: MembersChange }
   | { readonly kind: "broken" };
 
 const OPENING = '{"uid":"roomcast","nsp":"/","type":3,"data":{"opts":{"rooms":[';
-const OPENING_BYTES = Buffer.from(OPENING);
+const OPENINGS = [OPENING, MEMBERS_WIRE_START].map((text) => Buffer.from(text));
 const PACKET = '],"flags":{}},"packet":{"type":2,"nsp":"/","data":';
 
 /** What stands behind a packet on its channel. */
@@ -27,7 +30,7 @@ export function wireStart(room: RoomName, except?: string): string {
 
 /** Tells whether a hub sent this; what it did not send belongs to the adapter. */
 export function isHubWire(raw: Buffer): boolean {
-  return raw.length > OPENING_BYTES.length && OPENING_BYTES.equals(raw.subarray(0, OPENING_BYTES.length));
+  return OPENINGS.some((opening) => opening.equals(raw.subarray(0, opening.length)));
 }
 
 /** Makes the reader of what hubs send to one room. A kept message is cut out and never parsed. */
@@ -35,6 +38,10 @@ export function wireReader(room: RoomName): (raw: Buffer) => Received {
   const start = wireStart(room);
   return (raw) => {
     const text = raw.toString();
+    if (text.startsWith(MEMBERS_WIRE_START)) {
+      const change = readMembersWire(text);
+      return change === undefined ? { kind: "broken" } : { kind: "members", change };
+    }
     if (!text.endsWith(WIRE_END)) return { kind: "broken" };
     if (text.startsWith(start)) {
       const packet = text.slice(start.length, -WIRE_END.length);
