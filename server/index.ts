@@ -11,14 +11,18 @@ import type {
 import { HubError } from "../shared/errors.ts";
 import type { Limits } from "../shared/limits.ts";
 import type { PublishReply } from "../shared/protocol.ts";
+import type { RoomOptions } from "../shared/room-options.ts";
 import { loadConfig, type Config, type LogLevel, type StoreKind } from "./config.ts";
 import { allowEveryone, type Authorize } from "./hub/authorize.ts";
 import type { Broker } from "./hub/broker.ts";
 import { Hub, type HubContext } from "./hub/hub.ts";
 import type { Observer } from "./hub/observer.ts";
+import type { PresenceStore } from "./hub/presence-store.ts";
 import type { Session } from "./hub/session.ts";
 import { createLog, observeInto } from "./operations/log.ts";
 import { LocalBroker } from "./stores/local-broker.ts";
+import { LocalMembers } from "./stores/local-members.ts";
+import { LocalPresence } from "./stores/local-presence.ts";
 import type { Durability, StoreSize } from "./stores/disk/database.ts";
 import { DiskStore } from "./stores/disk/disk-store.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
@@ -39,6 +43,12 @@ export type { StoreSize } from "./stores/disk/database.ts";
 export type { Limits } from "../shared/limits.ts";
 export type { Published, PublishedEphemeral, PublishReply } from "../shared/protocol.ts";
 
+/** Options of rooms; those that are missing are as in the rooms' kind. */
+export interface RoomSettings extends Partial<Pick<RoomOptions, "messages" | "presence" | "uniqueNames">> {
+  /** As in "30d". */
+  readonly age?: string;
+}
+
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
@@ -53,8 +63,8 @@ export interface HubOptions {
   readonly data?: string;
   /** When a message is acknowledged: when it is "synced" to disk, or as soon as it is "written". */
   readonly durability?: Durability;
-  /** What is kept, by pattern; `age` as in "30d". */
-  readonly rooms?: Readonly<Record<string, { readonly messages?: number; readonly age?: string }>>;
+  /** What is kept and who is seen, by the rooms' name or the beginning of one and a `*`. */
+  readonly rooms?: Readonly<Record<string, RoomSettings>>;
   /** Pages that may use the hub beside its own, as `https://app.example.com`. */
   readonly origins?: readonly string[];
   /** Everyone who reaches the address may read and write. Without it, only this machine may. */
@@ -124,11 +134,11 @@ export async function runHub(
   makeHub: (context: HubContext) => Hub = (context) => new Hub(context),
 ): Promise<RoomcastHub> {
   const observer = observeInto(createLog(config.logLevel));
-  const { broker, adapter, size } = await openStore(config, observer);
+  const { broker, presence, adapter, size } = await openStore(config, observer);
   const mayDo: Authorize = (session, capability, room) =>
     session === PROGRAM || authorize(session, capability, room);
   const { limits, rooms } = config;
-  const hub = makeHub({ broker, authorize: mayDo, observer, limits, rooms });
+  const hub = makeHub({ broker, presence, authorize: mayDo, observer, limits, rooms });
   try {
     await hub.start();
   } catch (error) {
@@ -140,6 +150,7 @@ export async function runHub(
 
 interface Store {
   readonly broker: Broker;
+  readonly presence: PresenceStore;
   /** Carries stock emits between nodes; a single node needs none. */
   readonly adapter: SocketIoOptions["adapter"] | undefined;
   readonly size: (() => StoreSize) | undefined;
@@ -152,15 +163,16 @@ async function openStore(config: Config, observer: Observer): Promise<Store> {
   if (redisUrl !== undefined) {
     const onWarning = (text: string): void => observer.warning(text);
     const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
-    return { broker, adapter: broker.socketAdapter(), size: undefined };
+    return { broker, presence: broker.presence(), adapter: broker.socketAdapter(), size: undefined };
   }
+  const presence = new LocalPresence(new LocalMembers(), { onError });
   if (config.store === "memory") {
     const memory = new LocalBroker(new MemoryStore({ idempotencyMs }), { onError });
-    return { broker: memory, adapter: undefined, size: undefined };
+    return { broker: memory, presence, adapter: undefined, size: undefined };
   }
   const store = await DiskStore.open({ folder: data, durability, idempotencyMs, onError });
   const broker = new LocalBroker(store, { onError, onClose: () => store.close() });
-  return { broker, adapter: undefined, size: () => store.size() };
+  return { broker, presence, adapter: undefined, size: () => store.size() };
 }
 
 class Node implements RoomcastHub {
@@ -179,7 +191,7 @@ class Node implements RoomcastHub {
     hub: Hub,
     observer: Observer,
     server: HttpServer | undefined,
-    { adapter, size }: Omit<Store, "broker">,
+    { adapter, size }: Omit<Store, "broker" | "presence">,
   ) {
     const { limits, origins, open } = config;
     this.#config = config;

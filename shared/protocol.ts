@@ -1,6 +1,7 @@
 import type { ErrorBody, ErrorCode } from "./errors.ts";
 import type { Message, Meta } from "./message.ts";
 import type { Position } from "./position.ts";
+import type { Member } from "./presence.ts";
 
 /** Why a resume could not be proven complete, or what a running room lost. */
 export type GapReason = "epoch_changed" | "trimmed" | "rolled_back" | "lost";
@@ -13,6 +14,10 @@ export interface JoinRequest {
   /** The position, or its cursor, after which the reader goes on. */
   readonly since?: Position | string;
   readonly rewind?: Rewind;
+  /** Be a member of the room, and be told of the others. */
+  readonly presence?: boolean;
+  /** What others see of the member beside its name: any JSON up to 1 KiB. */
+  readonly info?: unknown;
 }
 
 export interface JoinReply {
@@ -27,6 +32,10 @@ export interface JoinReply {
   readonly replayed: number;
   /** Only with `since` or `rewind`: the oldest message that is still kept. */
   readonly firstOffset?: number;
+  /** Only with `presence`: the first page of the members, in the order of their users. */
+  readonly members?: readonly Member[];
+  /** Only with `presence`: how many members there are. */
+  readonly total?: number;
 }
 
 export interface PublishRequest {
@@ -84,6 +93,30 @@ export interface HistoryReply {
   readonly reason?: GapReason;
 }
 
+export interface MembersRequest {
+  readonly room: string;
+  /** The last user of the page before. */
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+export interface MembersReply {
+  /** In the order of their users. */
+  readonly members: readonly Member[];
+  /** How many members there are on all nodes, in this page or not. */
+  readonly total: number;
+  /** How many connections are in the room on all nodes, of members or not. */
+  readonly connections: number;
+  /** The page reaches the last member. */
+  readonly complete: boolean;
+}
+
+/** Changes what a member tells of itself. */
+export interface InfoRequest {
+  readonly room: string;
+  readonly info: unknown;
+}
+
 export type Reply<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly error: ErrorBody };
 
 /** From here on the room's log is `epoch`; messages `from` to `to` will not come, the next one is `to + 1`. */
@@ -93,6 +126,16 @@ export interface Gap {
   readonly from: number;
   readonly to: number;
   readonly reason: GapReason;
+}
+
+/** The members have changed since the reply to the join, or the push before this one. */
+export interface MembersPush {
+  readonly room: string;
+  /** Also those who were there and have changed their name or info. */
+  readonly joined: readonly Member[];
+  /** As they were last. */
+  readonly left: readonly Member[];
+  readonly total: number;
 }
 
 /** This connection is out of the room. */
@@ -130,6 +173,8 @@ export interface ClientToServer {
   leave(request: { readonly room: string }, ack?: Ack<{ readonly room: string }>): void;
   publish(request: PublishRequest, ack?: Ack<PublishReply>): void;
   history(request: HistoryRequest, ack?: Ack<HistoryReply>): void;
+  members(request: MembersRequest, ack?: Ack<MembersReply>): void;
+  info(request: InfoRequest, ack?: Ack<{ readonly room: string }>): void;
   subscribe(...rooms: string[]): void;
 }
 
@@ -137,6 +182,7 @@ export interface ClientToServer {
 export interface ServerToClient {
   "room:joined"(reply: JoinReply): void;
   "room:gap"(gap: Gap): void;
+  "room:members"(change: MembersPush): void;
   "room:closed"(closed: RoomClosed): void;
   "hub:closing"(closing: Closing): void;
   "hub:error"(failed: RequestFailed): void;

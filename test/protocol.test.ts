@@ -9,7 +9,15 @@ import { formatCursor, isMessageId, type Position } from "../shared/position.ts"
 import type { ClientToServer, ClosingCode, GapReason, ServerToClient } from "../shared/protocol.ts";
 import { parseRoomName } from "../shared/room-name.ts";
 import { DEFAULT_ROOM_OPTIONS, IDENTITY_MS } from "../shared/room-options.ts";
-import { channelOf, logKeys, OPTIONS_KEY, ROOMS_KEY, socketRoom } from "../server/stores/redis/keys.ts";
+import {
+  channelOf,
+  logKeys,
+  nodesKeys,
+  OPTIONS_KEY,
+  presenceKeys,
+  ROOMS_KEY,
+  socketRoom,
+} from "../server/stores/redis/keys.ts";
 import { ROUTES } from "../server/transports/http/routes.ts";
 import { REQUESTS } from "../server/transports/socketio/requests.ts";
 import { CHECKS } from "./support/manual-checks.ts";
@@ -28,12 +36,15 @@ const CLIENT_TO_SERVER = {
   leave: true,
   publish: true,
   history: true,
+  members: true,
+  info: true,
   subscribe: true,
 } satisfies Record<keyof ClientToServer, true>;
 const SERVER_TO_CLIENT = {
   "room:joined": true,
   "room:closed": true,
   "room:gap": true,
+  "room:members": true,
   joined: true,
   "hub:error": true,
   "hub:closing": true,
@@ -171,7 +182,13 @@ describe("the manual", () => {
   });
 
   it("has the names of Redis", () => {
-    expect(column("key")).toEqual([...logKeys(lobby), ROOMS_KEY, OPTIONS_KEY]);
+    expect(column("key")).toEqual([
+      ...logKeys(lobby),
+      ...presenceKeys(lobby, "<node>"),
+      ...nodesKeys("<node>"),
+      ROOMS_KEY,
+      OPTIONS_KEY,
+    ]);
     expect(manual).toContain(`\`${channelOf(lobby)}\``);
     expect(manual).toContain(`are in the Socket.IO room \`${socketRoom(lobby)}\``);
   });

@@ -83,6 +83,7 @@ class PlantedSubscriber implements Subscriber {
   }
 
   send(push: Push): void {
+    if (push.kind === "members") return this.#inner.send(push);
     const room = (push.kind === "gap" ? push.gap.room : push.message.room) as RoomName;
     const { replay, withholdsLast } = this.#bugs.get(room) ?? {};
     const before = this.#last.get(room);

@@ -3,7 +3,7 @@ import type { RoomName } from "../../shared/room-name.ts";
 import type { Session } from "./session.ts";
 
 /** A right on a room. */
-export type Capability = "join" | "publish" | "history" | "moderate";
+export type Capability = "join" | "publish" | "history" | "presence" | "moderate";
 
 /** Decides who may do what; is asked on every request, so a right can be withdrawn at any time. */
 export type Authorize = (
@@ -39,5 +39,6 @@ const VERBS: Readonly<Record<Capability, string>> = {
   join: "join",
   publish: "publish into",
   history: "read the history of",
+  presence: "see who is in",
   moderate: "moderate",
 };

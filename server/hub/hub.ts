@@ -3,22 +3,26 @@ import type { Limits } from "../../shared/limits.ts";
 import { randomId } from "../../shared/message-id.ts";
 import { packetHead } from "../../shared/packet.ts";
 import { formatCursor, type Position } from "../../shared/position.ts";
-import type { Closing, HistoryReply, JoinReply, PublishReply } from "../../shared/protocol.ts";
+import type { Closing, HistoryReply, JoinReply, MembersReply, PublishReply } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import { optionsOf, type RoomOptions, type RoomOptionsTable } from "../../shared/room-options.ts";
 import { demand, type Authorize, type Capability } from "./authorize.ts";
 import type { Appended, Broker, Draft, RoomsPage, RoomsQuery } from "./broker.ts";
 import { readHistory, type HistoryRange } from "./history.ts";
 import { HeadWatch } from "./head-watch.ts";
+import { HeldRooms } from "./held-rooms.ts";
 import { LocalRoom } from "./local-room.ts";
+import { MembersDesk, type MembersQuery } from "./members-desk.ts";
 import type { Observer } from "./observer.ts";
+import type { PresenceStore, RoomCounts } from "./presence-store.ts";
 import type { Session } from "./session.ts";
 import { SubscriberRooms } from "./subscriber-rooms.ts";
-import { Subscription, type Start } from "./subscription.ts";
 import type { Push, Subscriber, Transport } from "./transport.ts";
+import { Visit, type JoinOptions } from "./visit.ts";
 
 export interface HubContext {
   readonly broker: Broker;
+  readonly presence: PresenceStore;
   readonly authorize: Authorize;
   readonly observer: Observer;
   readonly limits: Limits;
@@ -37,17 +41,20 @@ export interface Publication {
 }
 
 export interface RoomListing {
-  readonly rooms: RoomsPage["rooms"];
+  readonly rooms: readonly (RoomsPage["rooms"][number] & RoomCounts)[];
   /** There are more; the next page is asked for after this one, which need not be in `rooms`. */
   readonly next?: RoomName;
 }
 
-export interface RoomDescription {
+export interface RoomDescription extends RoomCounts {
   readonly room: RoomName;
   readonly position: Position;
   readonly cursor: string;
   readonly options: RoomOptions;
 }
+
+/** A room whose members were asked for is held for so long, in ms. */
+const MEMBERS_LINGER_MS = 10_000;
 
 /**
  * The core: what can be done with rooms, whatever the wire. Requests go down through it to the broker; messages come up
@@ -55,27 +62,39 @@ export interface RoomDescription {
  */
 export class Hub {
   readonly #context: HubContext;
-  readonly #rooms = new Map<RoomName, { readonly room: LocalRoom; holders: number }>();
+  readonly #rooms: HeldRooms;
   readonly #subscribers = new Map<Subscriber, SubscriberRooms>();
   readonly #transports: Transport[] = [];
-
   readonly #watch: HeadWatch;
+  readonly #members: MembersDesk;
 
   constructor(context: HubContext) {
     this.#context = context;
-    this.#watch = new HeadWatch(context.broker, context.observer, () => this.#heldRooms());
+    this.#rooms = new HeldRooms({
+      open: (room) => this.#open(room),
+      onClosed: (room) => {
+        this.#members.drop(room);
+        void context.broker.unsubscribe(room);
+      },
+    });
+    this.#watch = new HeadWatch(context.broker, context.observer, () => this.#rooms.all());
+    this.#members = new MembersDesk(context);
   }
 
   async start(): Promise<void> {
     await this.#context.broker.start({
-      onMessage: (message) => this.#rooms.get(message.room)?.room.onMessage(message),
-      onEphemeral: (message) => this.#rooms.get(message.room)?.room.onEphemeral(message),
-      onAway: () => this.#rooms.forEach(({ room }) => room.log.doubt()),
+      onMessage: (message) => this.#rooms.get(message.room)?.onMessage(message),
+      onEphemeral: (message) => this.#rooms.get(message.room)?.onEphemeral(message),
+      onAway: () => {
+        for (const room of this.#rooms.all()) room.log.doubt();
+      },
       onInterruption: (name) => {
-        if (name === undefined) this.#rooms.forEach(({ room }) => void room.compare());
-        else void this.#rooms.get(name)?.room.compare();
+        if (name !== undefined) void this.#rooms.get(name)?.compare();
+        else for (const room of this.#rooms.all()) void room.compare();
+        this.#members.refresh(name);
       },
     });
+    await this.#members.start();
     this.#watch.start();
   }
 
@@ -87,21 +106,23 @@ export class Hub {
    * Brings a subscriber into a room: replay first, then live, without a seam. A join of a joined room starts it afresh.
    *
    * @param acknowledge runs after the last replayed message and before the first live one
-   * @throws HubError `forbidden`, `too_many_rooms`, `unavailable`; `bad_request` if the room is left meanwhile
+   * @throws HubError `forbidden`, `too_many_rooms`, `name_taken`, `too_large`, `unavailable`; `bad_request` if the room is
+   *   left meanwhile
    */
   async join(
     subscriber: Subscriber,
     room: RoomName,
-    start: Start,
+    start: JoinOptions,
     acknowledge: (reply: JoinReply) => void,
   ): Promise<void> {
     await this.#demand(subscriber.session, "join", room);
     if (start.since !== undefined || start.rewind !== undefined)
       await this.#demand(subscriber.session, "history", room);
+    if (start.presence === true) await this.#demand(subscriber.session, "presence", room);
     await this.#roomsOf(subscriber).join(
       room,
-      () => this.#hold(subscriber, room),
-      (subscription) => subscription.join(start, acknowledge),
+      () => this.#visit(subscriber, room),
+      (visit) => visit.join(start, acknowledge),
     );
   }
 
@@ -167,15 +188,47 @@ export class Hub {
   async clear(session: Session, room: RoomName): Promise<void> {
     await this.#demand(session, "moderate", room);
     await this.#context.broker.clear(room);
-    this.#rooms.get(room)?.room.log.forget();
+    this.#rooms.get(room)?.log.forget();
+  }
+
+  /**
+   * Reads a page of a room's members.
+   *
+   * @throws HubError `forbidden`, `unavailable`
+   */
+  async members(session: Session, name: RoomName, query: MembersQuery): Promise<MembersReply> {
+    await this.#demand(session, "presence", name);
+    const { room, release } = this.#rooms.hold(name);
+    try {
+      await room.open();
+      return await this.#members.page(name, query);
+    } finally {
+      // Whoever asks for the next page finds the room as it is.
+      setTimeout(release, MEMBERS_LINGER_MS).unref();
+    }
+  }
+
+  /**
+   * Changes what a member tells of itself.
+   *
+   * @param info JSON text
+   * @throws HubError `bad_request` for who is no member; `rate_limited`, `unavailable`
+   */
+  async inform(session: Session, room: RoomName, info: string): Promise<void> {
+    session.rateLimit?.take(1);
+    await this.#members.inform(room, session, info);
   }
 
   /** A room's head and options; every valid name is a room. */
   async describe(session: Session, room: RoomName): Promise<RoomDescription> {
     await this.#demand(session, "history", room);
-    const [log] = await this.#context.broker.check([{ room, offset: 0 }]);
+    const [[log], [counts]] = await Promise.all([
+      this.#context.broker.check([{ room, offset: 0 }]),
+      this.#members.counts([room]),
+    ]);
     const position = log!.head;
-    return { room, position, cursor: formatCursor(position), options: optionsOf(room, this.#context.rooms) };
+    const options = optionsOf(room, this.#context.rooms);
+    return { room, position, cursor: formatCursor(position), ...counts!, options };
   }
 
   /** Rooms that have a log, of all nodes; those whose history the session may not read are left out. */
@@ -184,7 +237,9 @@ export class Hub {
     const allowed = await Promise.all(
       page.rooms.map(async ({ room }) => this.#context.authorize(session, "history", room)),
     );
-    const rooms = page.rooms.filter((_, i) => allowed[i] === true);
+    const visible = page.rooms.filter((_, i) => allowed[i] === true);
+    const counts = await this.#members.counts(visible.map(({ room }) => room));
+    const rooms = visible.map((room, i) => ({ ...room, ...counts[i]! }));
     const last = page.rooms.at(-1)?.room;
     return page.more && last !== undefined ? { rooms, next: last } : { rooms };
   }
@@ -198,40 +253,22 @@ export class Hub {
   async close(closing: Closing): Promise<void> {
     await Promise.all(this.#transports.map((transport) => transport.close(closing)));
     this.#watch.stop();
+    await this.#members.close();
     await this.#context.broker.close();
   }
 
-  *#heldRooms(): Iterable<LocalRoom> {
-    for (const { room } of this.#rooms.values()) yield room;
+  #open(name: RoomName): LocalRoom {
+    const { broker, observer, limits, rooms } = this.#context;
+    const deliver = (room: RoomName, push: Push): void =>
+      this.#transports.forEach((transport) => transport.deliver(room, push));
+    const { messages } = optionsOf(name, rooms);
+    return new LocalRoom(name, { broker, observer, deliver, pageLimit: limits.historyPage, messages });
   }
 
-  #hold(subscriber: Subscriber, name: RoomName): { subscription: Subscription; release: () => void } {
-    const { broker, observer, limits } = this.#context;
-    let held = this.#rooms.get(name);
-    if (held === undefined) {
-      const deliver = (room: RoomName, push: Push): void =>
-        this.#transports.forEach((transport) => transport.deliver(room, push));
-      const pageLimit = limits.historyPage;
-      const { messages } = optionsOf(name, this.#context.rooms);
-      held = {
-        room: new LocalRoom(name, { broker, observer, deliver, pageLimit, messages }),
-        holders: 0,
-      };
-      this.#rooms.set(name, held);
-    }
-    held.holders += 1;
-    const { room } = held;
-    const subscription = new Subscription(subscriber, room, { replayChunk: limits.outboundBytes / 4 });
-    return { subscription, release: () => this.#release(name) };
-  }
-
-  #release(name: RoomName): void {
-    const held = this.#rooms.get(name)!;
-    held.holders -= 1;
-    if (held.holders > 0) return;
-    this.#rooms.delete(name);
-    held.room.close();
-    void this.#context.broker.unsubscribe(name);
+  #visit(subscriber: Subscriber, name: RoomName): Visit {
+    const { room, release } = this.#rooms.hold(name);
+    const replayChunk = this.#context.limits.outboundBytes / 4;
+    return new Visit(subscriber, room, { members: this.#members, replayChunk, release });
   }
 
   #roomsOf(subscriber: Subscriber): SubscriberRooms {

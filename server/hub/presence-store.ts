@@ -60,7 +60,8 @@ export interface PresenceStore {
   /**
    * Says that the user is present here. Again, it changes name and info.
    *
-   * @throws HubError `name_taken`; `too_large` if the room is full
+   * @throws HubError `name_taken`, which can take 15 s, as long as it can't be told whether its holder still lives;
+   *   `too_large` if the room is full
    */
   touch(room: RoomName, present: Present, rules: MembersRules): Promise<void>;
   /** The user's last connection here has ended but may come back: the member stays, its name is free for others. */

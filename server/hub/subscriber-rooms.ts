@@ -1,16 +1,18 @@
 import { HubError } from "../../shared/errors.ts";
 import type { RoomName } from "../../shared/room-name.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Visit } from "./visit.ts";
 
 interface Entry {
   /** Undefined until what ran before in this room is over. */
-  subscription: Subscription | undefined;
+  visit: Visit | undefined;
   before: Entry | undefined;
   ended: HubError | undefined;
   /** Resolves, whatever happened, when the join is over. */
   settled: Promise<void>;
-  /** Gives back what the subscription holds; runs once. */
-  release: () => void;
+  /** The subscriber has left, or was refused; otherwise its connection has ended. */
+  meant: boolean;
+  /** Its visit has been given back, or there will be none. */
+  released: boolean;
 }
 
 /** The rooms of one subscriber. In each room joins and leaves run one after the other. */
@@ -27,30 +29,30 @@ export class SubscriberRooms {
   }
 
   /**
-   * Runs a join after all that runs in the room already; a subscription that is there is left first.
+   * Runs a join after all that runs in the room already; a visit that is there is ended first.
    *
-   * @param hold makes the subscription and what gives back what it holds
+   * @param visit makes the visit, which is released once
    * @throws HubError `too_many_rooms`, or why the join ended
    */
-  async join(
-    room: RoomName,
-    hold: () => { subscription: Subscription; release: () => void },
-    run: (subscription: Subscription) => Promise<void>,
-  ): Promise<void> {
+  async join(room: RoomName, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
     const before = this.#entries.get(room);
     if (before === undefined && this.#entries.size >= this.#limit) {
       throw new HubError("too_many_rooms", `a connection may be in ${this.#limit} rooms: leave one first`);
     }
     const entry: Entry = {
-      subscription: undefined,
+      visit: undefined,
       before,
       ended: undefined,
       settled: Promise.resolve(),
-      release: () => undefined,
+      meant: false,
+      released: false,
     };
     this.#entries.set(room, entry);
-    const joined = this.#run(entry, hold, run);
-    entry.settled = joined.catch(() => this.#remove(room, entry));
+    const joined = this.#run(entry, visit, run);
+    entry.settled = joined.catch(() => {
+      entry.meant ||= entry.ended === undefined;
+      this.#remove(room, entry);
+    });
     return joined;
   }
 
@@ -58,6 +60,7 @@ export class SubscriberRooms {
   async leave(room: RoomName, reason: HubError): Promise<void> {
     const entry = this.#entries.get(room);
     if (entry === undefined) return;
+    entry.meant = true;
     end(entry, reason);
     await entry.settled;
     this.#remove(room, entry);
@@ -71,45 +74,37 @@ export class SubscriberRooms {
     }
   }
 
-  async #run(
-    entry: Entry,
-    hold: () => { subscription: Subscription; release: () => void },
-    run: (subscription: Subscription) => Promise<void>,
-  ): Promise<void> {
+  async #run(entry: Entry, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
     const { before } = entry;
     await before?.settled;
     try {
       if (entry.ended !== undefined) throw entry.ended;
-      const { subscription, release } = hold();
-      entry.subscription = subscription;
-      entry.release = once(release);
+      entry.visit = visit();
     } finally {
       // Only now, so that a room which is joined afresh stays open in between.
-      if (before !== undefined)
+      if (before !== undefined) {
         end(before, new HubError("bad_request", "another join took this one's place"));
-      before?.release();
+        release(before);
+      }
       entry.before = undefined;
     }
-    await run(entry.subscription);
+    await run(entry.visit);
   }
 
   #remove(room: RoomName, entry: Entry): void {
-    entry.release();
+    release(entry);
     if (this.#entries.get(room) === entry) this.#entries.delete(room);
   }
 }
 
 function end(entry: Entry, reason: HubError): void {
   entry.ended ??= reason;
-  entry.subscription?.end(entry.ended);
+  entry.visit?.end(entry.ended);
   if (entry.before !== undefined) end(entry.before, reason);
 }
 
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    action();
-  };
+function release(entry: Entry): void {
+  if (entry.released) return;
+  entry.released = true;
+  entry.visit?.release(entry.meant);
 }

@@ -7,7 +7,9 @@ import type { Session } from "./session.ts";
 export type Push =
   | { readonly kind: "message"; readonly message: StoredMessage }
   | { readonly kind: "ephemeral"; readonly message: EphemeralMessage }
-  | { readonly kind: "gap"; readonly gap: Gap };
+  | { readonly kind: "gap"; readonly gap: Gap }
+  /** A whole packet of the hub itself: `["room:members", change]`. */
+  | { readonly kind: "members"; readonly packet: string };
 
 /** One connection as the hub sees it. No method throws. */
 export interface Subscriber {

@@ -58,11 +58,19 @@ function parsePlace(input: unknown): number | Position {
   return parsePosition(input);
 }
 
-/** A join as it came in, checked. */
+/** A join as it came in, checked; its info is encoded already. */
 export interface JoinInput {
   readonly room: RoomName;
   readonly since?: Position;
   readonly rewind?: Rewind;
+  readonly presence?: boolean;
+  readonly info?: string;
+}
+
+export interface MembersInput {
+  readonly room: RoomName;
+  readonly after?: string;
+  readonly limit: number;
 }
 
 /** A message as it came in, checked; its data is encoded already. */
@@ -86,6 +94,9 @@ export interface Parsers {
   /** A publication whose room is known from elsewhere. */
   message(input: unknown): Publication;
   history(input: unknown): HistoryInput;
+  members(input: unknown): MembersInput;
+  /** What a member tells of itself, as JSON text. */
+  info(input: unknown): { readonly room: RoomName; readonly info: string };
   /** The same checks as JSON Schemas, for documentation: of a message, and of one with its room. */
   readonly jsonSchemas: { readonly message: JsonSchema; readonly publish: JsonSchema };
 }
@@ -93,6 +104,30 @@ export interface Parsers {
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DEFAULT_PAGE = 100;
+const LONGEST_USER = 256;
+
+/** How many items of a page somebody wants. */
+function pageOf(most: number) {
+  return z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/, "it is a whole number")
+        .transform(Number),
+    ])
+    .pipe(z.number().int().min(1).max(most))
+    .default(Math.min(DEFAULT_PAGE, most));
+}
+
+function encodeInfo(input: unknown, limits: Limits): string {
+  try {
+    return encodeData(input, { ...limits, dataBytes: limits.memberInfoBytes });
+  } catch (error) {
+    const { code, message } = error as HubError;
+    throw new HubError(code, message.replace(/^data/, "info"));
+  }
+}
 
 /** Makes the checks with one hub's limits. */
 export function createParsers(limits: Limits): Parsers {
@@ -111,16 +146,7 @@ export function createParsers(limits: Limits): Parsers {
   const position = by(parsePosition);
   const place = by(parsePlace);
   const rewind = by(parseRewind);
-  const limit = z
-    .union([
-      z.number(),
-      z
-        .string()
-        .regex(/^\d{1,9}$/, "it is a whole number")
-        .transform(Number),
-    ])
-    .pipe(z.number().int().min(1).max(limits.historyPage))
-    .default(DEFAULT_PAGE);
+  const info = by((input) => encodeInfo(input, limits));
 
   const message = z.object({
     event,
@@ -134,10 +160,26 @@ export function createParsers(limits: Limits): Parsers {
   const echo = { message: "only an ephemeral message may leave its sender out", path: ["echo"] };
   const withRoom = z.object({ room, ...message.shape });
 
-  const join = z.object({ room, since: position.exactOptional(), rewind: rewind.exactOptional() });
+  const join = z.object({
+    room,
+    since: position.exactOptional(),
+    rewind: rewind.exactOptional(),
+    presence: z.boolean().exactOptional(),
+    info: info.exactOptional(),
+  });
   const leave = z.object({ room });
+  const members = z.object({
+    room,
+    after: z.string().max(LONGEST_USER).exactOptional(),
+    limit: pageOf(limits.membersPage),
+  });
   const history = z
-    .object({ room, after: place.exactOptional(), before: place.exactOptional(), limit })
+    .object({
+      room,
+      after: place.exactOptional(),
+      before: place.exactOptional(),
+      limit: pageOf(limits.historyPage),
+    })
     .refine(
       (value) => value.after === undefined || value.before === undefined,
       "give after or before, not both",
@@ -152,6 +194,8 @@ export function createParsers(limits: Limits): Parsers {
     publish: (input) => check(checked.publish, input, "publish"),
     message: (input) => check(checked.message, input, "message"),
     history: (input) => check(history, input, "history"),
+    members: (input) => check(members, input, "members"),
+    info: (input) => check(z.object({ room, info }), input, "info"),
     jsonSchemas: {
       message: z.toJSONSchema(message, { io: "input" }),
       publish: z.toJSONSchema(withRoom, { io: "input" }),

@@ -119,8 +119,8 @@ describe("two nodes", () => {
     await b.hub.publish("user:list-2", "notice", 1);
     const { rooms } = (await (await fetch(`${b.url}/rooms?prefix=user:list`)).json()) as { rooms: unknown[] };
     expect(rooms).toEqual([
-      { room: "user:list-1", offset: 1 },
-      { room: "user:list-2", offset: 1 },
+      { room: "user:list-1", offset: 1, connections: 0, members: 0 },
+      { room: "user:list-2", offset: 1, connections: 0, members: 0 },
     ]);
   });
 });

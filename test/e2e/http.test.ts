@@ -168,7 +168,9 @@ describe("rooms", () => {
       "/messages",
       names.map((room) => ({ room, event: "log", data: 1 })),
     );
-    expect((await hub.request("/rooms")).body).toEqual({ rooms: names.map((room) => ({ room, offset: 1 })) });
+    expect((await hub.request("/rooms")).body).toEqual({
+      rooms: names.map((room) => ({ room, offset: 1, connections: 0, members: 0 })),
+    });
     const found: unknown[] = [];
     let next = "";
     do {

@@ -1,13 +1,16 @@
 import { parseRoomName, type RoomName } from "../../shared/room-name.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../shared/limits.ts";
-import type { Gap, JoinReply } from "../../shared/protocol.ts";
+import type { Gap, JoinReply, MembersPush } from "../../shared/protocol.ts";
 import type { RoomOptionsTable } from "../../shared/room-options.ts";
 import { allowEveryone, type Authorize } from "../../server/hub/authorize.ts";
 import { Hub } from "../../server/hub/hub.ts";
-import type { Start } from "../../server/hub/subscription.ts";
+import type { PresenceStore } from "../../server/hub/presence-store.ts";
 import type { Session } from "../../server/hub/session.ts";
 import type { Push, Subscriber, Transport } from "../../server/hub/transport.ts";
+import type { JoinOptions } from "../../server/hub/visit.ts";
 import { LocalBroker } from "../../server/stores/local-broker.ts";
+import { LocalMembers } from "../../server/stores/local-members.ts";
+import { LocalPresence } from "../../server/stores/local-presence.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { FaultyBroker } from "./faulty-broker.ts";
 
@@ -17,18 +20,26 @@ export const ROOM: RoomName = parseRoomName("stream:test");
 export class Reader implements Subscriber {
   readonly session: Session;
   /** Offsets, gaps and the end of a join, as they came. */
-  readonly log: (number | Gap | { joined: JoinReply } | { ephemeral: string })[] = [];
+  readonly log: (number | Gap | { joined: JoinReply } | { members: MembersPush } | { ephemeral: string })[] =
+    [];
   readonly #rooms: Map<RoomName, Set<Reader>>;
   drain: () => Promise<void> = () => Promise.resolve();
 
-  constructor(id: string, rooms: Map<RoomName, Set<Reader>>) {
-    this.session = { id };
+  constructor(id: string, rooms: Map<RoomName, Set<Reader>>, user?: string) {
+    this.session = { id, ...(user === undefined ? {} : { from: { user, name: user } }) };
     this.#rooms = rooms;
   }
 
   /** The offsets that came, in the order in which they came. */
   get offsets(): number[] {
     return this.log.filter((entry): entry is number => typeof entry === "number");
+  }
+
+  /** The changes of members that it was told. */
+  get news(): MembersPush[] {
+    return this.log.flatMap((entry) =>
+      typeof entry === "object" && "members" in entry ? [entry.members] : [],
+    );
   }
 
   get gaps(): Gap[] {
@@ -38,6 +49,7 @@ export class Reader implements Subscriber {
   send(push: Push): void {
     if (push.kind === "message") this.log.push(push.message.offset);
     else if (push.kind === "gap") this.log.push(push.gap);
+    else if (push.kind === "members") this.log.push({ members: JSON.parse(push.packet)[1] as MembersPush });
     else if (push.message.except !== this.session.id) this.log.push({ ephemeral: push.message.packet });
   }
 
@@ -59,6 +71,7 @@ export interface CoreOptions {
   readonly limits?: Partial<Limits>;
   readonly rooms?: RoomOptionsTable;
   readonly authorize?: Authorize;
+  readonly presence?: PresenceStore;
 }
 
 export interface Core {
@@ -67,8 +80,9 @@ export interface Core {
   readonly failures: unknown[];
   /** How many messages the node fetched each time that it had missed some. */
   readonly backfilled: number[];
-  reader(): Reader;
-  join(reader: Reader, start?: Start, room?: RoomName): Promise<JoinReply>;
+  /** Of a user, it can be a member. */
+  reader(user?: string): Reader;
+  join(reader: Reader, start?: JoinOptions, room?: RoomName): Promise<JoinReply>;
   /** Appends so many messages, one after the other. */
   publish(count: number, room?: RoomName): Promise<void>;
   close(): Promise<void>;
@@ -89,7 +103,9 @@ export async function startCore(options: CoreOptions = {}): Promise<Core> {
     failure: (_: string, error: unknown) => void failures.push(error),
   };
   const rooms = options.rooms ?? { "stream:*": { messages: 10_000, ageMs: 3_600_000 } };
-  const hub = new Hub({ broker, authorize: options.authorize ?? allowEveryone, observer, limits, rooms });
+  const presence = options.presence ?? new LocalPresence(new LocalMembers());
+  const authorize = options.authorize ?? allowEveryone;
+  const hub = new Hub({ broker, presence, authorize, observer, limits, rooms });
   const transport: Transport = {
     deliver: (room, push) => live.get(room)?.forEach((reader) => reader.send(push)),
     close: () => Promise.resolve(),
@@ -103,7 +119,7 @@ export async function startCore(options: CoreOptions = {}): Promise<Core> {
     broker,
     failures,
     backfilled,
-    reader: () => new Reader(`reader-${(readers += 1)}`, live),
+    reader: (user) => new Reader(`reader-${(readers += 1)}`, live, user),
     async join(reader, start = {}, room = ROOM) {
       let reply: JoinReply | undefined;
       await hub.join(reader, room, start, (given) => {

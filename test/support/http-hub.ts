@@ -13,6 +13,8 @@ import { allowEveryone, type Authorize } from "../../server/hub/authorize.ts";
 import type { Broker } from "../../server/hub/broker.ts";
 import { Hub } from "../../server/hub/hub.ts";
 import { LocalBroker } from "../../server/stores/local-broker.ts";
+import { LocalMembers } from "../../server/stores/local-members.ts";
+import { LocalPresence } from "../../server/stores/local-presence.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { createAccess } from "../../server/transports/access.ts";
 import { createHttpHandler, type HttpContext, type HttpHandler } from "../../server/transports/http/index.ts";
@@ -74,7 +76,8 @@ export async function startHttpHub(options: HttpHubOptions = {}): Promise<HttpHu
   const stopping = new AbortController();
   const broker = refusingBroker(appends, () => state.refusal);
   const authorize = options.authorize ?? allowEveryone;
-  const hub = new Hub({ broker, authorize, observer, limits, rooms: DEFAULT_ROOM_OPTIONS });
+  const presence = new LocalPresence(new LocalMembers());
+  const hub = new Hub({ broker, presence, authorize, observer, limits, rooms: DEFAULT_ROOM_OPTIONS });
   await hub.start();
   const context: HttpContext = {
     hub,

@@ -3,7 +3,8 @@ import type { From } from "../../shared/message.ts";
 import { ephemeralTail, packetHead, packetTail } from "../../shared/packet.ts";
 import type { Position } from "../../shared/position.ts";
 import { parseRoomName } from "../../shared/room-name.ts";
-import { WIRE_END, wireStart } from "../../server/stores/redis/wire.ts";
+import { MEMBERS_WIRE_END, MEMBERS_WIRE_START } from "../../server/stores/redis/members-wire.ts";
+import { WIRE_END, wireReader, wireStart } from "../../server/stores/redis/wire.ts";
 import type { ClientOptions, Stage } from "./manual-stage.ts";
 
 const LOBBY = "/rooms/chat%3Alobby";
@@ -114,6 +115,23 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     await client.join("chat:lobby");
     return stage.ask(name, client);
   },
+  "join with presence": ask,
+  async info(stage, name) {
+    const ana = await (await stage.start()).client(ANA);
+    await ana.join("chat:lobby");
+    return stage.ask(name, ana);
+  },
+  async members(stage, name) {
+    const ana = await (await stage.start()).client(ANA);
+    await ana.join("chat:lobby");
+    return stage.ask(name, ana);
+  },
+  async "room:members"(stage) {
+    const ben = await (await stage.start()).client({ auth: { username: "ben" } });
+    await ben.join("chat:lobby", { presence: true });
+    await (await stage.client(ANA)).join("chat:lobby");
+    return ben.event("room:members");
+  },
   publish: ask,
   async "publish again"(stage) {
     const client = await (await stage.start()).client();
@@ -171,6 +189,10 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     return stage.call(route, "/rooms?limit=1");
   },
   "GET /rooms/:room": get(LOBBY),
+  async "GET /rooms/:room/members"(stage, route) {
+    await (await (await stage.start()).client(ANA)).join("chat:lobby");
+    return stage.call(route, `${LOBBY}/members`);
+  },
   async "POST /live/:id"(stage, route) {
     const client = await (await stage.start()).client();
     await client.join("stream:build-42");
@@ -185,4 +207,12 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     ({ id, time }) => ephemeralTail(id, time),
     "kFMwae-ZRRh60gz3AAAA",
   ),
+
+  async "wire text of a change of members"(stage, name) {
+    const shown = stage.shown(name) as { data: object };
+    const text = JSON.stringify(shown);
+    expect(text.startsWith(MEMBERS_WIRE_START) && text.endsWith(MEMBERS_WIRE_END)).toBe(true);
+    expect(wireReader(lobby)(Buffer.from(text))).toEqual({ kind: "members", change: shown.data });
+    return shown;
+  },
 };

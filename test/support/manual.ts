@@ -66,7 +66,7 @@ export function tableOf(manual: string, firstHeader: string): string[][] {
 }
 
 /** What no two runs have alike; only its type is compared. */
-const VARYING = new Set(["time", "user", "timestamp", "delayMs", "retryAfterMs"]);
+const VARYING = new Set(["time", "joinedAt", "user", "timestamp", "delayMs", "retryAfterMs"]);
 
 /** An id that the hub has made. */
 const MADE_ID = /^[\w-]{16}$/;

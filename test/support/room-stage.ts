@@ -1,4 +1,6 @@
 import { HubError } from "../../shared/errors.ts";
+import { LocalMembers } from "../../server/stores/local-members.ts";
+import { LocalPresence } from "../../server/stores/local-presence.ts";
 import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { messageOf } from "../../shared/packet.ts";
 import type { Position } from "../../shared/position.ts";
@@ -156,6 +158,7 @@ export class RoomStage {
     const { messages, pageLimit } = this.#options;
     const hub = new Hub({
       broker,
+      presence: new LocalPresence(new LocalMembers()),
       authorize: allowEveryone,
       limits: { ...DEFAULT_LIMITS, historyPage: pageLimit },
       rooms: { "stream:*": { messages, ageMs: 3_600_000 } },

@@ -157,13 +157,23 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     ["recovered", "reason"],
   ),
   Rooms: object(
-    { rooms: { type: "array", items: object({ room: STRING, offset: INTEGER }) }, cursor: STRING },
+    {
+      rooms: {
+        type: "array",
+        items: object({ room: STRING, offset: INTEGER, connections: INTEGER, members: INTEGER }),
+      },
+      cursor: STRING,
+    },
     ["cursor"],
   ),
+  Member: object({ user: STRING, name: STRING, info: {}, joinedAt: INTEGER }, ["info"]),
+  Members: object({ members: arrayOf("Member"), total: INTEGER, connections: INTEGER, complete: BOOLEAN }),
   Room: object({
     room: STRING,
     position: ref("schemas/Position"),
     cursor: STRING,
+    connections: INTEGER,
+    members: INTEGER,
     options: object({ messages: INTEGER, ageMs: INTEGER, presence: BOOLEAN, uniqueNames: BOOLEAN }, [
       "presence",
       "uniqueNames",

@@ -24,6 +24,14 @@ export function roomsRouter({ hub, parsers, limits }: HttpContext): Router {
     response.json(await hub.describe(sessionOf(request), parsers.room(request.params["room"])));
   });
 
+  router.get("/rooms/:room/members", async (request, response) => {
+    const { room, ...query } = parsers.members({
+      room: request.params["room"],
+      ...queryOf(request, ["after", "limit"]),
+    });
+    response.json(await hub.members(sessionOf(request), room, query));
+  });
+
   return router;
 
   function parseCursor(cursor: string): string {

@@ -95,9 +95,17 @@ export const ROUTES: readonly Route[] = [
   {
     method: "get",
     path: "/rooms/:room",
-    summary: "Tells where a room stands; every valid name is a room.",
+    summary: "Tells where a room stands and how many are in it; every valid name is a room.",
     reply: { status: 200, text: "The room", body: { [JSON_TYPE]: "Room" } },
     errors: ["bad_room", "forbidden", "unavailable"],
+  },
+  {
+    method: "get",
+    path: "/rooms/:room/members",
+    summary: "Lists the members of a room, of the whole cluster, in the order of their users.",
+    query: { after: "the last user of the page before", limit: "most members of the page" },
+    reply: { status: 200, text: "A page", body: { [JSON_TYPE]: "Members" } },
+    errors: ["bad_request", "bad_room", "forbidden", "unavailable"],
   },
   {
     method: "post",

@@ -53,6 +53,7 @@ export class Outlet {
 
   send(push: Push): void {
     if (push.kind === "gap") this.#socket.emit("room:gap", push.gap);
+    else if (push.kind === "members") this.write(framed(push));
     else if (push.kind === "message" || push.message.except !== this.id)
       this.write(packetOf(push.message.packet));
   }
@@ -152,6 +153,15 @@ export class FanOut {
 function packetOf(packet: string): Packet {
   const text = `2${packet}`;
   return { text, options: { compress: false, wsPreEncodedFrame: [frameOf(`4${text}`)] } };
+}
+
+const framedPushes = new WeakMap<object, Packet>();
+
+/** Frames a push once that many get, each by itself. */
+function framed(push: Push & { kind: "members" }): Packet {
+  let packet = framedPushes.get(push);
+  if (packet === undefined) framedPushes.set(push, (packet = packetOf(push.packet)));
+  return packet;
 }
 
 /** Makes a whole, unmasked text frame (RFC 6455 §5.2), as a server sends it. */

@@ -20,7 +20,7 @@ export function sessionOf({ id, handshake }: Socket, limits: Limits): Session {
   const auth = handshake.auth as Readonly<Record<string, unknown>>;
   const guest = optional(auth["guest"], "auth.guest", parseGuest) ?? randomId();
   const username = auth["username"] ?? handshake.query["username"];
-  const name = optional(username, "username", parseName) ?? `guest-${publicPart(guest).slice(0, 4)}`;
+  const name = optional(username, "username", parseName) ?? `guest-${publicPart(guest).slice(0, 8)}`;
   const token = optional(auth["token"], "auth.token", parseText);
   return {
     id,

@@ -40,4 +40,15 @@ export const REQUESTS: Readonly<Record<string, Handler>> = {
     const { room, ...range } = parsers.history(input);
     reply(await hub.history(client.session, room, range));
   },
+
+  async members({ hub, parsers }, client, input, reply) {
+    const { room, ...query } = parsers.members(input);
+    reply(await hub.members(client.session, room, query));
+  },
+
+  async info({ hub, parsers }, client, input, reply) {
+    const { room, info } = parsers.info(input);
+    await hub.inform(client.session, room, info);
+    reply({ room });
+  },
 };
