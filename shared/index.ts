@@ -1,6 +1,6 @@
 export {
-  ERRORS,
   HubError,
+  RETRYABLE,
   errorFromBody,
   isErrorCode,
   toHubError,

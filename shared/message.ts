@@ -1,5 +1,5 @@
 import { HubError } from "./errors.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { isMessageId } from "./position.ts";
 import type { RoomName } from "./room-name.ts";
 import { utf8Length } from "./utf8.ts";
@@ -71,7 +71,7 @@ export function parseMessageId(input: unknown): string {
  *
  * @throws HubError `bad_request` for what is no JSON or nested too deep, `too_large`
  */
-export function encodeData(data: unknown, limits: Limits = DEFAULT_LIMITS): string {
+export function encodeData(data: unknown, limits: Pick<Limits, "dataBytes" | "dataDepth">): string {
   if (data === undefined)
     throw new HubError("bad_request", "data is missing: send null for a message without any");
   checkJson(data, limits.dataDepth);
@@ -83,26 +83,14 @@ export function encodeData(data: unknown, limits: Limits = DEFAULT_LIMITS): stri
 }
 
 function checkJson(value: unknown, levels: number): void {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return;
-    case "number":
-      if (Number.isFinite(value)) return;
-      break;
-    case "object":
-      if (value === null || value instanceof Date) return;
-      if (levels === 0) throw new HubError("bad_request", "data is nested too deep");
-      if (Array.isArray(value)) return value.forEach((item) => checkJson(item, levels - 1));
-      // By tag, not by prototype: an object of another realm is as plain as ours, a Buffer or Map is not.
-      if (Object.prototype.toString.call(value) === "[object Object]") {
-        return Object.values(value).forEach((item) => item === undefined || checkJson(item, levels - 1));
-      }
-      break;
-    default:
+  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+  if (Number.isFinite(value) || value instanceof Date) return;
+  const isArray = Array.isArray(value);
+  // By tag, not by prototype: an object of another realm is as plain as ours, a Buffer or Map is not.
+  if (!isArray && Object.prototype.toString.call(value) !== "[object Object]")
+    throw new HubError("bad_request", "data must be JSON: no binary, functions, NaN and the like");
+  if (levels === 0) throw new HubError("bad_request", "data is nested too deep");
+  for (const item of Object.values(value as object)) {
+    if (item !== undefined || isArray) checkJson(item, levels - 1);
   }
-  throw new HubError(
-    "bad_request",
-    "data must be JSON: no binary, functions, NaN or other values that JSON lacks",
-  );
 }

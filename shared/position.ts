@@ -27,7 +27,7 @@ export function formatCursor(position: Position): string {
  * @throws HubError `bad_request`
  */
 export function parsePosition(input: unknown): Position {
-  const position = typeof input === "string" ? splitCursor(input) : input;
+  const position: unknown = typeof input === "string" ? splitCursor(input) : input;
   if (typeof position === "object" && position !== null) {
     const { epoch, offset, id } = position as Partial<Record<keyof Position, unknown>>;
     const whole = typeof offset === "number" && Number.isSafeInteger(offset) && offset >= 0;
@@ -37,11 +37,12 @@ export function parsePosition(input: unknown): Position {
   }
   throw new HubError(
     "bad_request",
-    "a position is { epoch, offset, id } or its cursor <epoch>.<offset>.<id>, as the hub gave it",
+    "a position is { epoch, offset, id } or its cursor <epoch>.<offset>.<id>",
   );
 }
 
-function splitCursor(cursor: string): unknown {
+/** Takes a cursor apart, unchecked; undefined if it is none. */
+export function splitCursor(cursor: string): Position | undefined {
   const match = /^([^.]+)\.(0|[1-9]\d{0,15})\.(.*)$/s.exec(cursor);
-  return match === null ? undefined : { epoch: match[1], offset: Number(match[2]), id: match[3] };
+  return match === null ? undefined : { epoch: match[1]!, offset: Number(match[2]), id: match[3]! };
 }

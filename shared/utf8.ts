@@ -5,10 +5,10 @@ export function utf8Length(text: string): number {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;
     if (unit < 0x800) bytes += 1;
-    else if (isPair(unit, text.charCodeAt(i + 1))) {
+    else {
       bytes += 2;
-      i += 1;
-    } else bytes += 2;
+      if (isPair(unit, text.charCodeAt(i + 1))) i += 1;
+    }
   }
   return bytes;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { parseDuration } from "../shared/duration.ts";
-import { ERRORS } from "../shared/errors.ts";
+import { RETRYABLE, type ErrorCode } from "../shared/errors.ts";
 import { DEFAULT_LIMITS } from "../shared/limits.ts";
 import { parseEvent } from "../shared/message.ts";
 import { formatCursor, isMessageId, type Position } from "../shared/position.ts";
@@ -19,6 +19,7 @@ import {
   socketRoom,
 } from "../server/stores/redis/keys.ts";
 import { ROUTES } from "../server/transports/http/routes.ts";
+import { HTTP_STATUS } from "../server/transports/http/status.ts";
 import { REQUESTS } from "../server/transports/socketio/requests.ts";
 import { CHECKS } from "./support/manual-checks.ts";
 import { Stage } from "./support/manual-stage.ts";
@@ -151,9 +152,9 @@ describe("the manual", () => {
   });
 
   it("has the table of errors", () => {
-    const errors = Object.entries(ERRORS).map(([code, { http, retryable }]) => [
+    const errors = Object.entries(RETRYABLE).map(([code, retryable]) => [
       code,
-      String(http),
+      String(HTTP_STATUS[code as ErrorCode]),
       retryable ? "yes" : "no",
     ]);
     expect(tableOf(manual, "code").map((cells) => cells.slice(0, 3))).toEqual(errors);
@@ -163,7 +164,7 @@ describe("the manual", () => {
     const limits = tableOf(manual, "limit").map(([name, value]) => [name, numberOf(value)]);
     expect(limits).toEqual(Object.entries(DEFAULT_LIMITS));
     const codes = tableOf(manual, "limit").map((cells) => cells[3]!);
-    expect(codes.filter((code) => code.includes("_") && !(code in ERRORS))).toEqual([]);
+    expect(codes.filter((code) => code.includes("_") && !(code in RETRYABLE))).toEqual([]);
   });
 
   it("says what rooms keep", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { encodeData } from "../../shared/message.ts";
 import { logData, MAX_LINE_BYTES } from "./entry.ts";
 
@@ -34,13 +35,13 @@ describe("a log entry", () => {
     const size = Buffer.byteLength(JSON.stringify(unit)) - 2;
     const fitting = unit.repeat(Math.floor(room / size)) + "x".repeat(room % size);
     expect(dataOf(fitting).message).toBe(fitting);
-    expect(Buffer.byteLength(encodeData(dataOf(fitting)))).toBe(MAX_LINE_BYTES);
+    expect(Buffer.byteLength(encodeData(dataOf(fitting), DEFAULT_LIMITS))).toBe(MAX_LINE_BYTES);
 
     const cut = dataOf(`${fitting}x`);
     expect(cut.message).toMatch(
       new RegExp(`^[^]{5000,} … \\[cut, ${Buffer.byteLength(fitting) + 1} bytes\\]$`),
     );
-    expect(Buffer.byteLength(encodeData(cut))).toBeGreaterThan(MAX_LINE_BYTES - size);
+    expect(Buffer.byteLength(encodeData(cut, DEFAULT_LIMITS))).toBeGreaterThan(MAX_LINE_BYTES - size);
     expect(Buffer.from(cut.message).toString()).toBe(cut.message);
   });
 
@@ -52,7 +53,7 @@ describe("a log entry", () => {
   test("is never too large for the hub", () => {
     const text = fc.string({ unit: "binary", maxLength: 30 }).map((part) => part.repeat(3_000));
     fc.assert(
-      fc.property(text, (line) => expect(() => encodeData(dataOf(line))).not.toThrow()),
+      fc.property(text, (line) => expect(() => encodeData(dataOf(line), DEFAULT_LIMITS)).not.toThrow()),
       { numRuns: 50 },
     );
   });

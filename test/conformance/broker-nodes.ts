@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { encodeData } from "../../shared/message.ts";
 import { packetHead } from "../../shared/packet.ts";
 import type { From } from "../../shared/message.ts";
@@ -77,7 +78,7 @@ export interface DraftOptions {
 
 export function draft(room: RoomName, data: unknown, options: DraftOptions = {}): Draft {
   ids += 1;
-  const head = packetHead(room, "log", encodeData(data), options.from);
+  const head = packetHead(room, "log", encodeData(data, DEFAULT_LIMITS), options.from);
   return { id: options.id ?? `id-${ids}`, keyed: options.keyed ?? false, head };
 }
 

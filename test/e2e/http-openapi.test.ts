@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Express } from "express";
-import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
+import { RETRYABLE, type ErrorCode } from "../../shared/errors.ts";
 import { createApp } from "../../server/transports/http/app.ts";
 import { COMMON_ERRORS, isRoute, ROUTES } from "../../server/transports/http/routes.ts";
+import { HTTP_STATUS } from "../../server/transports/http/status.ts";
 import { startHttpHub, type HttpHub } from "../support/http-hub.ts";
 
 let hub: HttpHub;
@@ -53,10 +54,10 @@ describe("the description of the API", () => {
         expect.objectContaining({ [name!]: expect.anything() }),
       ]);
     }
-    const known = new Set<ErrorCode>(Object.keys(ERRORS) as ErrorCode[]);
+    const known = new Set<ErrorCode>(Object.keys(RETRYABLE) as ErrorCode[]);
     for (const { errors } of ROUTES)
       expect([...COMMON_ERRORS, ...errors].every((code) => known.has(code))).toBe(true);
-    const statuses = new Set<number>(Object.values(ERRORS).map(({ http }) => http));
+    const statuses = new Set<number>(Object.values(HTTP_STATUS));
     for (const methods of Object.values((body as { paths: object }).paths) as Record<
       string,
       { responses: object }

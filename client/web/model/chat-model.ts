@@ -1,4 +1,4 @@
-import { ERRORS, type HubError } from "../../../shared/errors.ts";
+import type { HubError } from "../../../shared/errors.ts";
 import type { From, Message, Meta } from "../../../shared/message.ts";
 import { randomId } from "../../../shared/message-id.ts";
 import type { Gap } from "../../../shared/protocol.ts";
@@ -190,11 +190,11 @@ function placeOf({ epoch, offset, id }: Meta): ChatMessage["place"] {
 
 const UNANSWERED = "Not confirmed: the connection was lost";
 
-function problemOf({ code, message, retryAfterMs }: HubError): string {
+function problemOf({ code, message, retryable, retryAfterMs }: HubError): string {
   if (code === "unavailable") return UNANSWERED;
   if (code === "rate_limited") {
     const seconds = Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1_000));
     return `Not sent: too many messages at once. Try again in ${seconds} s`;
   }
-  return `Not sent: ${ERRORS[code].retryable ? "the hub can't take it now" : message}`;
+  return `Not sent: ${retryable ? "the hub can't take it now" : message}`;
 }

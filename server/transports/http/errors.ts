@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { ErrorRequestHandler } from "express";
 import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { Observer } from "../../hub/observer.ts";
+import { HTTP_STATUS } from "./status.ts";
 
 /** The header with the id under which the hub's log speaks of a request. */
 export const REQUEST_ID = "X-Request-Id";
@@ -23,7 +24,7 @@ export function handleErrors(observer: Observer): ErrorRequestHandler {
     if (response.headersSent) return void response.destroy();
     const { retryAfterMs } = error;
     if (retryAfterMs !== undefined) response.set("Retry-After", String(Math.ceil(retryAfterMs / 1_000)));
-    return response.status(error.httpStatus).type("json").send(JSON.stringify({ error }));
+    return response.status(HTTP_STATUS[error.code]).type("json").send(JSON.stringify({ error }));
   };
 }
 

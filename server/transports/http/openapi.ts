@@ -1,8 +1,9 @@
 import { Router } from "express";
-import { ERRORS, type ErrorCode } from "../../../shared/errors.ts";
+import { RETRYABLE, type ErrorCode } from "../../../shared/errors.ts";
 import type { JsonSchema, Parsers } from "../schemas.ts";
 import type { HttpContext } from "./context.ts";
 import { COMMON_ERRORS, ROUTES, type Route } from "./routes.ts";
+import { HTTP_STATUS } from "./status.ts";
 
 /** Makes the route that describes all others. */
 export function openapiRouter({ parsers, version }: HttpContext): Router {
@@ -80,10 +81,10 @@ function describeRoute(route: Route): JsonSchema {
 
 function describeErrors(codes: readonly ErrorCode[]): JsonSchema {
   const responses: Record<number, unknown> = {};
-  for (const { http } of Object.values(ERRORS)) {
-    const found = codes.filter((code) => ERRORS[code].http === http);
+  for (const http of Object.values(HTTP_STATUS)) {
+    const found = codes.filter((code) => HTTP_STATUS[code] === http);
     if (found.length === 0) continue;
-    const retryable = found.some((code) => ERRORS[code].retryable);
+    const retryable = found.some((code) => RETRYABLE[code]);
     responses[http] = {
       description: [...new Set(found)].join(", "),
       headers: {
@@ -132,7 +133,7 @@ const FROM = object({ user: STRING, name: STRING });
 const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Error: object({
     error: object(
-      { code: { enum: Object.keys(ERRORS) }, message: STRING, retryable: BOOLEAN, retryAfterMs: INTEGER },
+      { code: { enum: Object.keys(RETRYABLE) }, message: STRING, retryable: BOOLEAN, retryAfterMs: INTEGER },
       ["retryAfterMs"],
     ),
   }),
