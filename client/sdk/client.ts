@@ -1,13 +1,13 @@
 import type { Socket } from "socket.io-client";
 import type { HubError } from "../../shared/errors.ts";
 import type { Meta } from "../../shared/message.ts";
-import type { Gap, RoomClosed } from "../../shared/protocol.ts";
 import { Connection, type ClientStatus } from "./connection.ts";
 import type { AnyEvents } from "./events.ts";
 import { keptGuest } from "./guest.ts";
 import { Listeners } from "./listeners.ts";
 import { Outbox, type QueueLimits } from "./outbox.ts";
-import { Room, type RoomOptions } from "./room.ts";
+import { Room } from "./room.ts";
+import type { RoomOptions } from "./room-options.ts";
 
 export interface ConnectOptions {
   /** The name under which this client speaks. */
@@ -53,9 +53,8 @@ export class Client<Events extends object = AnyEvents> {
     });
     this.#outbox = new Outbox(this.#connection, { ...QUEUE, ...queue });
     this.socket.onAny((event: string, data: unknown, meta: Meta | undefined) => {
-      if (event === "room:gap") this.#rooms.get((data as Gap).room)?.skip(data as Gap);
-      else if (event === "room:closed") this.#rooms.get((data as RoomClosed).room)?.close(data as RoomClosed);
-      else if (meta?.room !== undefined) this.#rooms.get(meta.room)?.receive(event, data, meta);
+      const about = (event.startsWith("room:") ? data : meta) as Partial<Meta> | null | undefined;
+      this.#rooms.get(about?.room ?? "")?.hear(event, data, meta!);
     });
   }
 
@@ -100,10 +99,7 @@ export class Client<Events extends object = AnyEvents> {
   }
 
   #onStatus(status: ClientStatus, error: HubError | undefined): void {
-    if (status === "connected") this.#rooms.forEach((room) => room.connected());
-    else if (status !== "closed") this.#rooms.forEach((room) => room.disconnected());
-    else if (this.#isEnded) this.#rooms.forEach((room) => room.end(error!));
-    else this.#rooms.forEach((room) => room.close({ code: error!.code, reason: error!.message }));
+    this.#rooms.forEach((room) => room.follow(status, error, this.#isEnded));
     this.#listeners.tell("status", status, error);
   }
 }

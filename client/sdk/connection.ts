@@ -26,7 +26,7 @@ export class Connection {
   /** What waits for a connection or for time to pass; called with a reason if it waits in vain. */
   readonly #waiting = new Set<(error?: HubError) => void>();
   #status: ClientStatus = "connecting";
-  #error: HubError | undefined;
+  #error: HubError | undefined = unavailable("there is no connection yet");
   #closing: Closing | undefined;
   #connectedAt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -70,17 +70,14 @@ export class Connection {
    *
    * @throws HubError what the hub answers; `unavailable` without a connection, or when it is lost before the answer
    */
-  async ask<T>(event: string, input: object, answerMs: number = ANSWER_MS): Promise<T> {
-    if (this.#status !== "connected") throw this.#error ?? unavailable("there is no connection yet");
-    const reply = await this.socket
-      .timeout(answerMs)
+  async ask<T>(event: string, input: object): Promise<T> {
+    if (this.#status !== "connected") throw this.#error!;
+    const reply = (await this.socket
+      .timeout(ANSWER_MS)
       .emitWithAck(event, input)
-      .then(
-        (answer: unknown) => answer as Reply<T>,
-        (cause: unknown) => {
-          throw unavailable("the hub did not answer: whether it did what was asked is unknown", cause);
-        },
-      );
+      .catch((cause: unknown) => {
+        throw unavailable("not answered: its outcome is unknown", cause);
+      })) as Reply<T>;
     if (!reply.ok) throw errorFromBody(reply.error);
     return reply;
   }
@@ -148,8 +145,8 @@ export class Connection {
     this.#closing = undefined;
     // Without a word that says otherwise, the end of the namespace is meant to last.
     if (!(closing?.reconnect ?? reason !== "io server disconnect")) {
-      const text = "the hub has ended this connection for good";
-      return this.close(new HubError(codeOf(closing?.code), closing ? `${text}: ${closing.code}` : text));
+      const text = `the hub has ended this connection: ${closing?.code ?? reason}`;
+      return this.close(new HubError(codeOf(closing?.code), text));
     }
     this.#connectLater(unavailable(`the connection was lost: ${reason}`), closing?.delayMs);
   };
@@ -229,7 +226,7 @@ export class Connection {
 }
 
 function unavailable(message: string, cause?: unknown): HubError {
-  return new HubError("unavailable", message, cause === undefined ? {} : { cause });
+  return new HubError("unavailable", message, { cause });
 }
 
 function codeOf(code: ClosingCode | undefined): ErrorCode {

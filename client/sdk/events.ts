@@ -1,4 +1,4 @@
-import type { Message, Meta } from "../../shared/message.ts";
+import type { From, Message, Meta } from "../../shared/message.ts";
 import type { Gap, JoinReply, RoomClosed } from "../../shared/protocol.ts";
 
 /** What a room's events carry where nothing is known of them. Your own map may be an interface or a type. */
@@ -9,6 +9,8 @@ export interface AnyEvents {
 /** What is said in rooms `chat:*`. */
 export interface ChatEvents {
   readonly message: { readonly text: string };
+  /** Ephemeral, see `room.typing()`. */
+  readonly typing: object;
 }
 
 /** What is said in rooms `stream:*`. */
@@ -24,6 +26,8 @@ export interface StreamEvents {
   };
   /** A program has ended. */
   readonly exit: { readonly program: string; readonly code: number | null; readonly signal: string | null };
+  /** A program begins to send, and every 5 s that it still may, or that it has ended well; ephemeral. */
+  readonly source: { readonly program: string; readonly state: "live" | "ended" };
 }
 
 /** The names of a map's events. */
@@ -54,4 +58,6 @@ export interface RoomNotices {
   /** The hub ended the membership; nobody tries again. A join that is being waited for rejects instead. */
   readonly "room:closed": (closed: RoomClosed) => void;
   readonly "room:status": (status: RoomStatus) => void;
+  /** Somebody has begun to type, or stopped; `typists` are those who type now. */
+  readonly "room:typing": (typists: readonly From[]) => void;
 }

@@ -1,5 +1,5 @@
 import type { Message } from "../../shared/message.ts";
-import { formatCursor, parsePosition, type Position } from "../../shared/position.ts";
+import { formatCursor, splitCursor, type Position } from "../../shared/position.ts";
 import type { Gap, HistoryReply } from "../../shared/protocol.ts";
 import type { Connection } from "./connection.ts";
 
@@ -32,8 +32,8 @@ export async function* readHistory(
 ): AsyncGenerator<Message, void, undefined> {
   const forward = after !== undefined;
   let range: Readonly<Record<string, unknown>> = { after, before };
-  const start = typeof after === "object" || typeof after === "string" ? parsePosition(after).offset : after;
-  let expected = start === undefined ? undefined : start + 1;
+  const start = typeof after === "string" ? splitCursor(after) : after;
+  let expected = start === undefined ? undefined : (typeof start === "object" ? start.offset : start) + 1;
   for (let left = limit; left > 0;) {
     const input = { room, ...range, limit: Math.min(left, pageSize) };
     const page = await connection.askUntilAnswered<HistoryReply>("history", input, signal);

@@ -4,6 +4,7 @@ import type { AnyEvents } from "./events.ts";
 export { HubError, type ErrorCode } from "../../shared/errors.ts";
 export type { From, Message, Meta } from "../../shared/message.ts";
 export { formatCursor, type Position } from "../../shared/position.ts";
+export type { Member } from "../../shared/presence.ts";
 export type {
   Gap,
   GapReason,
@@ -27,7 +28,9 @@ export type {
 } from "./events.ts";
 export type { HistoryOptions } from "./history.ts";
 export type { PublishOptions, QueueLimits } from "./outbox.ts";
-export type { Room, RoomOptions } from "./room.ts";
+export type { MemberNotice, Members } from "./members.ts";
+export type { Room } from "./room.ts";
+export type { RoomOptions } from "./room-options.ts";
 
 /**
  * Connects to a hub. `url` is the hub's address, such as `http://localhost:3000`. `Events` says what its rooms carry:

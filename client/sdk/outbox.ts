@@ -1,5 +1,5 @@
-import { toHubError, HubError } from "../../shared/errors.ts";
-import { DEFAULT_LIMITS } from "../../shared/limits.ts";
+import { HubError } from "../../shared/errors.ts";
+import { FRAME_BYTES } from "../../shared/limits.ts";
 import { encodeData } from "../../shared/message.ts";
 import { randomId } from "../../shared/message-id.ts";
 import type { PublishReply, PublishRequest } from "../../shared/protocol.ts";
@@ -19,6 +19,9 @@ export interface PublishOptions {
   readonly signal?: AbortSignal;
 }
 
+export type KeptOptions = PublishOptions & { readonly ephemeral?: false };
+export type EphemeralOptions = PublishOptions & { readonly ephemeral: true };
+
 /** What may wait for its answer at the same time. */
 export interface QueueLimits {
   readonly messages: number;
@@ -36,7 +39,7 @@ interface Entry {
 }
 
 /** A frame over the hub's limit ends the connection, so what can't fit is never sent: it would be sent again and again. */
-const ENCODABLE = { ...DEFAULT_LIMITS, dataBytes: DEFAULT_LIMITS.frameBytes - 4_096, dataDepth: 1_000 };
+const ENCODABLE = { dataBytes: FRAME_BYTES - 4_096, dataDepth: 1_000 };
 /** The hub knows an id for 10 min: later, the same message would be a second one, in ms. */
 const REPEATABLE_MS = 540_000;
 /** A bug of the hub is not waited out for ever. */
@@ -69,8 +72,6 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) throw gaveUp(false, signal.reason);
       if (this.#connection.status === "closed") throw this.#connection.error!;
-      if (options.ephemeral === true && this.#connection.status !== "connected")
-        throw new HubError("unavailable", "there is no connection, and an ephemeral message does not wait");
       const json = encodeData(data, ENCODABLE);
       const bytes = utf8Length(json);
       if (this.#messages + 1 > this.#limits.messages || this.#bytes + bytes > this.#limits.bytes)
@@ -147,7 +148,7 @@ export class Outbox {
         if (Date.now() - entry.sentAt > REPEATABLE_MS) return entry.fail(gaveUp(true));
         entry.succeed(await this.#connection.ask<PublishReply>("publish", entry.request));
       } catch (error) {
-        const refused = toHubError(error);
+        const refused = error as HubError;
         const { code, retryable, retryAfterMs = 0 } = refused;
         if (this.#connection.status === "closed") return entry.fail(this.#ended(entry));
         if (!retryable || (code === "internal" && tries >= INTERNAL_TRIES)) return entry.fail(refused);
@@ -173,7 +174,7 @@ export class Outbox {
       entry.sentAt = Date.now();
       entry.succeed(await this.#connection.ask<PublishReply>("publish", entry.request));
     } catch (error) {
-      entry.fail(toHubError(error));
+      entry.fail(error as HubError);
     }
   }
 
@@ -184,5 +185,5 @@ export class Outbox {
 
 function gaveUp(wasSent: boolean, cause?: unknown): HubError {
   const outcome = wasSent ? "sent, but not answered: its outcome is unknown" : "not sent";
-  return new HubError("unavailable", `the message was ${outcome}`, cause === undefined ? {} : { cause });
+  return new HubError("unavailable", `the message was ${outcome}`, { cause });
 }

@@ -4,6 +4,7 @@ import {
   connect,
   type ChatEvents,
   type Client,
+  type Member,
   type Meta,
   type Published,
   type PublishedEphemeral,
@@ -56,6 +57,12 @@ function typed(shop: Client<ShopEvents>, loose: Client): (() => unknown)[] {
     () => chat.publish("message", { message: "hello" }),
     () => log.on("exit", ({ code }) => (code === null ? "killed" : code.toFixed())),
     () => log.on("log", ({ message, level, source }) => [message.length, level.length, source?.length]),
+    () => log.on("source", ({ program, state }) => [program, state === "live" || state === "ended"]),
+    () => orders.members.on("join", ({ user, name, joinedAt }: Member) => [user, name, joinedAt.toFixed()]),
+    // @ts-expect-error no such notice
+    () => orders.members.on("joined", () => {}),
+    () => orders.on("room:typing", (typists) => typists.map(({ name }) => name)),
+    () => chat.on("typing", (_nothing, { from }) => from?.name),
     () => any.on("message", (data: unknown) => data),
     // @ts-expect-error unknown has no fields
     () => any.on("message", (data) => data.text as unknown),
@@ -69,5 +76,5 @@ function typed(shop: Client<ShopEvents>, loose: Client): (() => unknown)[] {
 test("rooms and clients are typed by their events, without a cast", () => {
   const clients = [connect<ShopEvents>("http://127.0.0.1:9"), connect("http://127.0.0.1:9")] as const;
   clients.forEach((client) => client.close());
-  expect(typed(...clients)).toHaveLength(25);
+  expect(typed(...clients)).toHaveLength(30);
 });
