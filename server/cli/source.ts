@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { HubError } from "../../shared/errors.ts";
 import { parseRoomAlias, type RoomName } from "../../shared/room-name.ts";
 import { createPublisher } from "../publisher/index.ts";
+import { Beats } from "../sources/beats.ts";
 import { Sink } from "../sources/sink.ts";
 import { visible } from "./line.ts";
 
@@ -17,7 +18,7 @@ export interface SourceFlags {
 /** A room that lines go to. */
 export interface OpenSource {
   readonly sink: Sink;
-  /** Says on standard error where the lines can be seen. */
+  /** Says on standard error where the lines can be seen, and in the room that the source is live. */
   announce(): void;
   /** Aborts when nothing will ever arrive: the hub has refused it, which has been told. */
   readonly refused: AbortSignal;
@@ -50,6 +51,11 @@ export function openSource({ room, url, key, redisUrl }: SourceFlags, program: s
   const target = { url, key, redisUrl };
   const given = Object.entries(target).filter(([, value]) => value !== undefined);
   const publisher = createPublisher({ ...Object.fromEntries(given), onNotice: note });
+  const beats = new Beats({
+    publisher: createPublisher({ ...Object.fromEntries(given), onNotice: () => {} }),
+    room: name,
+    program,
+  });
   const refused = new AbortController();
   const sink = new Sink({
     publisher,
@@ -58,18 +64,25 @@ export function openSource({ room, url, key, redisUrl }: SourceFlags, program: s
     onBack: () => note("the hub is back, lines go on"),
     onRefused: (error) => {
       note(`${error.code}: ${error.message}`);
+      beats.stop();
       refused.abort();
     },
   });
   return {
     sink,
-    announce: () => note(`${name}${whereOf(name, url)}`),
+    announce() {
+      note(`${name}${whereOf(name, url)}`);
+      beats.start();
+    },
     refused: refused.signal,
     async close() {
       const giveUp = (): void => sink.giveUp();
       SIGNALS.forEach((signal) => process.once(signal, giveUp));
       const left = await sink.flush(PATIENCE_MS);
       sink.giveUp();
+      // Lines that are lost are no clean end, and then the hub is away anyway.
+      if (left > 0) beats.stop();
+      await beats.end();
       await publisher.close();
       SIGNALS.forEach((signal) => process.off(signal, giveUp));
       if (left > 0 && !refused.signal.aborted) note(`${left} entries are lost: the hub did not take them`);

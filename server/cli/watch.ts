@@ -51,7 +51,11 @@ async function watch(name: string, options: WatchOptions): Promise<void> {
     process.exitCode = code;
   };
 
-  room.onAny((event, data, meta) => print(json === true, event, data, meta));
+  room.onAny((event, data, meta) => {
+    // Between the lines, a sign of life every 5 s is in the way of people.
+    const isBeat = meta.ephemeral === true && event === "source";
+    if (json === true || !isBeat) print(json === true, event, data, meta);
+  });
   room.on("room:gap", (gap) => note(gapText(gap)));
   room.on("room:closed", ({ code, reason }) => {
     note(`${code}: ${reason}`);
