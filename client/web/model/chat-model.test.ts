@@ -22,7 +22,11 @@ const kept = (offset: number, event = "message"): Message => ({
 });
 const texts = (model: ChatModel): string[] =>
   model.entries.map((entry) =>
-    entry.kind === "gap" ? "gap" : `${entry.isOwn ? "own" : entry.from} ${entry.text} ${entry.state}`,
+    entry.kind === "gap"
+      ? "gap"
+      : entry.kind === "moves"
+        ? entry.text
+        : `${entry.isOwn ? "own" : entry.from} ${entry.text} ${entry.state}`,
   );
 
 /** A model whose messages the test answers. */
@@ -120,5 +124,47 @@ describe("a chat model", () => {
     model.receive("message", { text: "hi" }, meta(1));
     model.gap({ room, epoch: "f", from: 1, to: 0, reason: "epoch_changed" }, 0);
     expect(texts(model)).toEqual(["ben hi sent", "gap"]);
+  });
+
+  test("knows the texts that could not be sent, and no others", async () => {
+    const { model, answer } = chat();
+    void model.say("refused", 0);
+    await answer(new HubError("forbidden", "no"));
+    void model.say("sent", 0);
+    await answer();
+    void model.say("on its way", 0);
+    expect(model.unsent).toEqual(["refused"]);
+  });
+
+  describe("of who comes and goes", () => {
+    const who = (name: string): { user: string; name: string } => ({ user: `guest:${name}`, name });
+
+    test("gathers in one entry those between whom nothing is said", () => {
+      const { model } = chat();
+      model.moves([who("ben")], [], 0);
+      model.moves(["cem", "dan", "eva"].map(who), [], 60_000);
+      model.receive("message", { text: "hi" }, meta(1));
+      model.moves([], [who("cem")], 60_001);
+      expect(texts(model)).toEqual(["ben, cem and 2 others joined", "ben hi sent", "cem left"]);
+    });
+
+    test("says nothing of who went and came back, or came and went, and nothing of oneself", () => {
+      const { model } = chat();
+      model.moves([who("ben"), who("ana")], [], 0);
+      model.moves([], [who("ben"), who("cem")], 1);
+      expect(texts(model)).toEqual(["cem left"]);
+      model.moves([who("cem")], [], 2);
+      expect(texts(model)).toEqual([]);
+      model.moves([who("ben")], [], 3);
+      model.moves([who("dan")], [who("eva")], 4);
+      expect(texts(model)).toEqual(["ben and dan joined; eva left"]);
+    });
+
+    test("begins a new entry after 5 min", () => {
+      const { model } = chat();
+      model.moves([who("ben")], [], 0);
+      model.moves([], [who("ben")], 300_000);
+      expect(texts(model)).toEqual(["ben joined", "ben left"]);
+    });
   });
 });

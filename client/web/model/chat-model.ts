@@ -4,6 +4,7 @@ import { randomId } from "../../../shared/message-id.ts";
 import type { Gap } from "../../../shared/protocol.ts";
 import { gapText } from "./gap-text.ts";
 import { Listeners } from "./listeners.ts";
+import { movesText } from "./people-text.ts";
 
 /** What has become of a message of one's own. */
 export type SendState = "sending" | "sent" | "failed";
@@ -11,6 +12,7 @@ export type SendState = "sending" | "sent" | "failed";
 /** One entry of a chat. */
 export type ChatEntry =
   | { readonly kind: "gap"; readonly id: string; readonly time: number; readonly text: string }
+  | Moves
   | {
       readonly kind: "message";
       readonly id: string;
@@ -25,6 +27,17 @@ export type ChatEntry =
       readonly place?: { readonly epoch: string; readonly offset: number; readonly id: string } | undefined;
     };
 
+/** Some have come and gone, one after the other without a word in between. */
+interface Moves {
+  readonly kind: "moves";
+  readonly id: string;
+  readonly time: number;
+  readonly text: string;
+  /** Names by users. */
+  readonly came: ReadonlyMap<string, string>;
+  readonly gone: ReadonlyMap<string, string>;
+}
+
 type ChatMessage = Extract<ChatEntry, { kind: "message" }>;
 
 /** Gives a message to the hub; the same id is the same message, however often. */
@@ -32,6 +45,8 @@ export type Send = (id: string, text: string) => Promise<unknown>;
 
 /** Entries that the page holds. */
 const MOST_ENTRIES = 3_000;
+/** Those who come and go within so long of each other are in one entry, in ms. */
+const TOGETHER_MS = 5 * 60_000;
 
 /** A chat as a page shows it: what the room has, in its order, then what is on its way there. */
 export class ChatModel {
@@ -48,7 +63,8 @@ export class ChatModel {
   #outgoing: ChatMessage[] = [];
   #complete = false;
   #joined = false;
-  #gaps = 0;
+  /** Of entries that are no messages. */
+  #count = 0;
 
   /** @param ownUser who this browser was when it last knew */
   constructor(name: string, send: Send, ownUser?: string, most: number = MOST_ENTRIES) {
@@ -65,6 +81,11 @@ export class ChatModel {
 
   get entries(): readonly ChatEntry[] {
     return [...this.#entries, ...this.#outgoing];
+  }
+
+  /** The texts that could not be sent. */
+  get unsent(): readonly string[] {
+    return this.#outgoing.filter(({ state }) => state === "failed").map(({ text }) => text);
   }
 
   get complete(): boolean {
@@ -95,9 +116,33 @@ export class ChatModel {
   }
 
   gap(gap: Gap, time: number): void {
-    this.#gaps += 1;
-    this.#entries.push({ kind: "gap", id: `gap ${this.#gaps}`, time, text: gapText(gap) });
+    this.#count += 1;
+    this.#entries.push({ kind: "gap", id: `gap ${this.#count}`, time, text: gapText(gap) });
     this.#listeners.tell();
+  }
+
+  /** Some have come and gone; who comes back at once has never gone. */
+  moves(joined: readonly From[], left: readonly From[], time: number): void {
+    const isOther = (who: From): boolean => !this.isOwn(who);
+    const last = this.#entries.at(-1);
+    const before = last?.kind === "moves" && time - last.time < TOGETHER_MS ? last : undefined;
+    const came = new Map(before?.came);
+    const gone = new Map(before?.gone);
+    for (const { user, name } of joined.filter(isOther)) if (!gone.delete(user)) came.set(user, name);
+    for (const { user, name } of left.filter(isOther)) if (!came.delete(user)) gone.set(user, name);
+    if (before === undefined) this.#count += 1;
+    else this.#entries.pop();
+    if (came.size + gone.size > 0) {
+      const text = movesText([...came.values()], [...gone.values()]);
+      const id = before?.id ?? `moves ${this.#count}`;
+      this.#entries.push({ kind: "moves", id, time, text, came, gone });
+    }
+    this.#listeners.tell();
+  }
+
+  /** Tells whether somebody is who sits here; before the first own message by the name, which nobody else has. */
+  isOwn({ user, name }: From): boolean {
+    return this.#ownUser === undefined ? name === this.#name : user === this.#ownUser;
   }
 
   /** Adds a page of history before the oldest entry. */

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import type { JoinReply } from "../../sdk/index.ts";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { From, JoinReply } from "../../sdk/index.ts";
 import { openRoom, type RoomSession } from "../hub.ts";
 import { ChatModel } from "../model/chat-model.ts";
 import { guestSecret, keepName, knownName } from "../model/identity.ts";
@@ -9,6 +9,8 @@ import { ChatList } from "../parts/chat-list.tsx";
 import { Composer } from "../parts/composer.tsx";
 import { storage, useModel, useTitle, useVisit } from "../parts/hooks.ts";
 import { NameForm } from "../parts/name-form.tsx";
+import { Roster, RosterButton } from "../parts/roster.tsx";
+import { TypingLine } from "../parts/typing-line.tsx";
 import { Unread } from "../parts/unread.ts";
 
 interface ChatProps {
@@ -25,8 +27,11 @@ export function ChatPage({ room, name }: ChatProps): VNode {
   const [username, setUsername] = useState(() => knownName(storage));
   useTitle(`${name} – roomcast`);
   useVisit(room);
+  const draft = useRef("");
+  const [refusal, setRefusal] = useState<string>();
   const choose = (chosen: string): void => {
     keepName(storage, chosen);
+    setRefusal(undefined);
     setUsername(knownName(storage));
   };
   if (username !== undefined) {
@@ -36,7 +41,12 @@ export function ChatPage({ room, name }: ChatProps): VNode {
         room={room}
         name={name}
         username={username}
+        draft={draft}
         onRename={() => setUsername(undefined)}
+        onTaken={() => {
+          setRefusal(`Somebody else here is called ${username}. Please choose another name.`);
+          setUsername(undefined);
+        }}
       />
     );
   }
@@ -44,7 +54,7 @@ export function ChatPage({ room, name }: ChatProps): VNode {
     <>
       <AppHeader room={room} />
       <main id="main" class="ask-name">
-        <NameForm room={name} initial={knownName(storage) ?? ""} onName={choose} />
+        <NameForm room={name} initial={knownName(storage) ?? ""} refusal={refusal} onName={choose} />
       </main>
     </>
   );
@@ -52,10 +62,13 @@ export function ChatPage({ room, name }: ChatProps): VNode {
 
 interface ChatRoomProps extends ChatProps {
   readonly username: string;
+  /** What is written and not yet said; it outlives a change of the name. */
+  readonly draft: { current: string };
   readonly onRename: () => void;
+  readonly onTaken: () => void;
 }
 
-function ChatRoom({ room, name, username, onRename }: ChatRoomProps): VNode {
+function ChatRoom({ room, name, username, draft, onRename, onTaken }: ChatRoomProps): VNode {
   const { model, session, unread } = useMemo(() => openChat(room, username), []);
   useModel(model);
   useEffect(
@@ -67,6 +80,19 @@ function ChatRoom({ room, name, username, onRename }: ChatRoomProps): VNode {
   );
   useEffect(() => unread.start(`${name} – roomcast`), [name]);
   const status = session.status.value;
+  const isTaken = status.is === "refused" && status.code === "name_taken";
+  useEffect(() => {
+    if (!isTaken) return;
+    // What could not be sent goes with the form's way back: the list is made anew under the next name.
+    draft.current = [...model.unsent, draft.current].filter((text) => text !== "").join("\n");
+    onTaken();
+  }, [isTaken]);
+  const [isOpen, open] = useState(false);
+  const isOwn = (who: From): boolean => model.isOwn(who);
+  const closeRoster = (): void => {
+    open(false);
+    document.getElementById("roster-button")?.focus();
+  };
   return (
     <div class="room-page">
       <AppHeader room={room} status={status}>
@@ -78,21 +104,31 @@ function ChatRoom({ room, name, username, onRename }: ChatRoomProps): VNode {
         >
           {username}
         </button>
+        <RosterButton people={session.people} isOpen={isOpen} onToggle={() => open(!isOpen)} />
       </AppHeader>
-      <main id="main" class="chat">
-        <ChatList
-          entries={model.entries}
-          complete={model.complete}
-          waiting={status.is === "connecting"}
-          onOlder={() => loadOlder(model, session)}
-          onRetry={(id) => void model.retry(id)}
-        />
-        <Composer
-          status={status}
-          failure={model.entries.findLast((entry) => entry.kind === "message" && entry.state === "failed")}
-          onSay={(text) => void model.say(text, Date.now())}
-        />
-      </main>
+      <div class="chat-and-roster">
+        <main id="main" class="chat">
+          <ChatList
+            entries={model.entries}
+            complete={model.complete}
+            waiting={status.is === "connecting"}
+            onOlder={() => loadOlder(model, session)}
+            onRetry={(id) => void model.retry(id)}
+          />
+          <TypingLine typists={session.typists} isOwn={isOwn} />
+          <Composer
+            status={status}
+            draft={draft.current}
+            onDraft={(text) => {
+              draft.current = text;
+              if (text.trim() !== "") session.typing();
+            }}
+            failure={model.entries.findLast((entry) => entry.kind === "message" && entry.state === "failed")}
+            onSay={(text) => void model.say(text, Date.now())}
+          />
+        </main>
+        <Roster people={session.people} isOwn={isOwn} isOpen={isOpen} onClose={closeRoster} />
+      </div>
     </div>
   );
 }
@@ -116,6 +152,7 @@ function openChat(room: string, username: string): Chat {
         if (model.ownUser !== undefined) storage.set(OWN_USER, model.ownUser);
       },
       gap: (gap) => model.gap(gap, Date.now()),
+      moved: (came, gone) => model.moves(came, gone, Date.now()),
       joined(reply: JoinReply) {
         model.joined(!joined && reply.replayed < FIRST_MESSAGES);
         joined = true;

@@ -5,12 +5,14 @@ import { nextFrame } from "../model/frames.ts";
 import { guestSecret } from "../model/identity.ts";
 import { keepLook, keptLook } from "../model/log-look.ts";
 import { LogModel, MOST_ROWS } from "../model/log-model.ts";
+import { SourceStates } from "../model/source-states.ts";
 import { AppHeader } from "../parts/app-header.tsx";
 import { storage, useModel, useTitle, useVisit } from "../parts/hooks.ts";
 import { LogFooter } from "../parts/log-footer.tsx";
 import { LogList } from "../parts/log-list.tsx";
 import { LogToolbar } from "../parts/log-toolbar.tsx";
 import { Snippets } from "../parts/snippets.tsx";
+import { SourceLine, Watching } from "../parts/log-state.tsx";
 
 interface StreamProps {
   readonly room: string;
@@ -25,12 +27,13 @@ const OLDER_ROWS = 300;
 export function StreamPage({ room, name }: StreamProps): VNode {
   useTitle(`${name} – roomcast`);
   useVisit(room);
-  const { model, session } = useMemo(() => openLog(room), []);
+  const { model, session, sources } = useMemo(() => openLog(room), []);
   useModel(model);
   useEffect(
     () => () => {
       session.close();
       model.close();
+      sources.close();
     },
     [],
   );
@@ -45,7 +48,9 @@ export function StreamPage({ room, name }: StreamProps): VNode {
   const isEmpty = model.total === 0 && model.behind === 0;
   return (
     <div class="room-page">
-      <AppHeader room={room} status={status} />
+      <AppHeader room={room} status={status} state={<SourceLine sources={sources} />}>
+        <Watching people={session.people} />
+      </AppHeader>
       <main id="main" class="log-page">
         {status.is === "refused" && (
           <p class="notice" role="alert">
@@ -87,8 +92,15 @@ export function StreamPage({ room, name }: StreamProps): VNode {
   );
 }
 
-function openLog(room: string): { readonly model: LogModel; readonly session: RoomSession } {
+interface Log {
+  readonly model: LogModel;
+  readonly session: RoomSession;
+  readonly sources: SourceStates;
+}
+
+function openLog(room: string): Log {
   const model = new LogModel(nextFrame);
+  const sources = new SourceStates();
   let joined = false;
   const asked = lineOfAddress();
   const session = openRoom(
@@ -96,7 +108,10 @@ function openLog(room: string): { readonly model: LogModel; readonly session: Ro
     // A line that the address names may stand far above; the page holds no more than this anyway.
     { rewind: asked === undefined ? FIRST_ROWS : MOST_ROWS, guest: guestSecret(storage) },
     {
-      message: (event, data, meta) => model.receive({ event, data, meta }),
+      message(event, data, meta) {
+        const isBeat = sources.receive(event, data, meta.ephemeral === true);
+        if (!isBeat) model.receive({ event, data, meta });
+      },
       gap: (gap) => model.gap(gap, Date.now()),
       joined(reply) {
         model.joined(!joined && reply.replayed < FIRST_ROWS);
@@ -105,7 +120,7 @@ function openLog(room: string): { readonly model: LogModel; readonly session: Ro
     },
   );
   if (asked !== undefined) model.setFollowing(false);
-  return { model, session };
+  return { model, session, sources };
 }
 
 async function loadOlder(model: LogModel, session: RoomSession): Promise<void> {

@@ -7,11 +7,13 @@ interface HeaderProps {
   /** The room that the page shows. */
   readonly room?: string;
   readonly status?: Status;
+  /** What else is to be said of the room's state. */
+  readonly state?: ComponentChildren;
   readonly children?: ComponentChildren;
 }
 
 /** The line on top of every page: where one is, how it stands with the hub, and how to share it. */
-export function AppHeader({ room, status, children }: HeaderProps): VNode {
+export function AppHeader({ room, status, state, children }: HeaderProps): VNode {
   return (
     <header class="app-header">
       <a class="skip" href="#main">
@@ -23,6 +25,7 @@ export function AppHeader({ room, status, children }: HeaderProps): VNode {
       </a>
       {room !== undefined && <RoomTitle room={room} />}
       {status !== undefined && <ConnectionState status={status} />}
+      {state}
       <span class="header-end">
         {children}
         {room !== undefined && (

@@ -45,7 +45,7 @@ export function ChatList({ entries, complete, waiting, onOlder, onRetry }: ChatL
     } else {
       // Older ones have come above: what is being read stays where it is.
       if (firstId !== known.firstId) list.scrollTop += list.scrollHeight - known.height;
-      if (last?.id !== known.lastId) setMissed((count) => count + 1);
+      if (last?.id !== known.lastId && last?.kind !== "moves") setMissed((count) => count + 1);
     }
     before.current = { firstId, height: list.scrollHeight, lastId: last?.id ?? "", top: list.scrollTop };
   }, [entries, atEnd]);
@@ -108,6 +108,11 @@ export function ChatList({ entries, complete, waiting, onOlder, onRetry }: ChatL
                   )}
                   {entry.kind === "gap" ? (
                     <li class="note gap-note">{entry.text}</li>
+                  ) : entry.kind === "moves" ? (
+                    // To be read, and not to be read out each time somebody comes or goes.
+                    <li class="note moves-note" aria-live="off">
+                      {entry.text}
+                    </li>
                   ) : (
                     <ChatMessage
                       entry={entry}

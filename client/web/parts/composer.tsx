@@ -9,12 +9,19 @@ interface ComposerProps {
   readonly status: Status;
   /** The last message that could not be sent. */
   readonly failure: ChatEntry | undefined;
+  /** What was written before. */
+  readonly draft: string;
+  readonly onDraft: (text: string) => void;
   readonly onSay: (text: string) => void;
 }
 
 /** Where one writes. What is written stays until it can be sent. */
-export function Composer({ status, failure, onSay }: ComposerProps): VNode {
-  const [text, write] = useState("");
+export function Composer({ status, failure, draft, onDraft, onSay }: ComposerProps): VNode {
+  const [text, setText] = useState(draft);
+  const write = (next: string): void => {
+    setText(next);
+    onDraft(next);
+  };
   const [tried, setTried] = useState(false);
   const isLive = status.is === "live";
   const submit = (): void => {

@@ -5,13 +5,15 @@ import { nameProblem } from "../model/identity.ts";
 interface NameFormProps {
   readonly room: string;
   readonly initial: string;
+  /** Why it is asked for again. */
+  readonly refusal?: string | undefined;
   readonly onName: (name: string) => void;
 }
 
 /** Asks for the name under which one speaks. */
-export function NameForm({ room, initial, onName }: NameFormProps): VNode {
+export function NameForm({ room, initial, refusal, onName }: NameFormProps): VNode {
   const [typed, type] = useState(initial);
-  const [problem, complain] = useState<string>();
+  const [problem, complain] = useState(refusal);
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   const submit = (event: Event): void => {
