@@ -92,6 +92,21 @@ describe("the README", () => {
     await program.prints("ana hello\n");
   });
 
+  it("shows who is in a room, and who comes, goes and types", async () => {
+    const ana = await nodes.client(node.url, { auth: { username: "ana" } });
+    await ana.join("chat:lobby");
+    const program = new Program("presence");
+    await program.prints("2 here: ana, bob\n");
+    const cem = await nodes.client(node.url, { auth: { username: "cem" } });
+    await cem.join("chat:lobby");
+    await program.prints("cem joined\n");
+    await cem.ask("publish", { room: "chat:lobby", event: "typing", data: {}, ephemeral: true });
+    await program.prints("typing: [ 'cem' ]\n");
+    await cem.ask("leave", { room: "chat:lobby" });
+    await program.prints("typing: []\n");
+    await program.prints("cem left\n");
+  });
+
   it("pipes a program's lines into a room with a worker, which ends by itself", async () => {
     const program = new Program("worker");
     program.child.stdin!.end("one\ntwo\nthree\n");
