@@ -107,7 +107,7 @@ const DEFAULT_PAGE = 100;
 const LONGEST_USER = 256;
 
 /** How many items of a page somebody wants. */
-function pageOf(most: number) {
+function pageOf(most: number, usual: number) {
   return z
     .union([
       z.number(),
@@ -117,7 +117,7 @@ function pageOf(most: number) {
         .transform(Number),
     ])
     .pipe(z.number().int().min(1).max(most))
-    .default(Math.min(DEFAULT_PAGE, most));
+    .default(usual);
 }
 
 function encodeInfo(input: unknown, limits: Limits): string {
@@ -171,14 +171,14 @@ export function createParsers(limits: Limits): Parsers {
   const members = z.object({
     room,
     after: z.string().max(LONGEST_USER).exactOptional(),
-    limit: pageOf(limits.membersPage),
+    limit: pageOf(limits.membersPage, limits.membersPage),
   });
   const history = z
     .object({
       room,
       after: place.exactOptional(),
       before: place.exactOptional(),
-      limit: pageOf(limits.historyPage),
+      limit: pageOf(limits.historyPage, Math.min(DEFAULT_PAGE, limits.historyPage)),
     })
     .refine(
       (value) => value.after === undefined || value.before === undefined,
