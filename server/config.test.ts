@@ -40,6 +40,7 @@ describe("a configuration", () => {
       durability: "synced",
       origins: [],
       open: false,
+      fastPath: true,
       logLevel: "info",
       rooms: DEFAULT_ROOM_OPTIONS,
       limits: DEFAULT_LIMITS,
@@ -78,6 +79,7 @@ describe("a configuration", () => {
       read: [["https://a.example"], ["https://b.example", "http://c.example:8080"], ["https://d.example"]],
     },
     { key: "open", env: "ROOMCAST_OPEN", values: [true, "0", true], read: [true, false, true] },
+    { key: "fastPath", env: "ROOMCAST_FAST_PATH", values: [false, "1", "no"], read: [false, true, false] },
     {
       key: "logLevel",
       env: "LOG_LEVEL",

@@ -1,13 +1,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { parseDuration } from "../shared/duration.ts";
 import { DEFAULT_LIMITS, type Limits } from "../shared/limits.ts";
-import {
-  DEFAULT_ROOM_OPTIONS,
-  isRoomPattern,
-  type RoomOptions,
-  type RoomOptionsTable,
-} from "../shared/room-options.ts";
+import { DEFAULT_ROOM_OPTIONS, type RoomOptionsTable } from "../shared/room-options.ts";
+import { checkedLimits, checkedPort, checkedRooms } from "./config-values.ts";
 import type { Durability } from "./stores/disk/database.ts";
 import { areAddresses } from "./stores/redis/addresses.ts";
 
@@ -21,6 +16,7 @@ export interface Config {
   readonly durability: Durability;
   readonly origins: readonly string[];
   readonly open: boolean;
+  readonly fastPath: boolean;
   readonly logLevel: LogLevel;
   readonly rooms: RoomOptionsTable;
   readonly limits: Limits;
@@ -141,6 +137,14 @@ export const OPTIONS: readonly Option[] = [
     default: false,
   },
   {
+    key: "fastPath",
+    env: "ROOMCAST_FAST_PATH",
+    flag: "--fast-path <yes|no>",
+    doc: "join what a room gets at once into one write for each connection, yes unless told otherwise",
+    schema: flagged,
+    default: true,
+  },
+  {
     key: "logLevel",
     env: "LOG_LEVEL",
     flag: "--log-level <level>",
@@ -232,62 +236,4 @@ function unknownKeys(source: Source): string[] {
   return Object.keys(source)
     .filter((key) => source[key] !== undefined && !known.some((name) => name === key))
     .map((key) => `${key}: no such option (there are ${known.join(", ")})`);
-}
-
-/** `z.coerce` would read null, an empty text and `[]` as 0. */
-function checkedPort(input: unknown, context: z.RefinementCtx): number {
-  const port = typeof input === "string" && /^\d+$/.test(input) ? Number(input) : input;
-  if (Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535) return port as number;
-  context.addIssue({ code: "custom", message: "a port is a whole number from 0 to 65535" });
-  return z.NEVER;
-}
-
-function checkedRooms(input: unknown, context: z.RefinementCtx): RoomOptionsTable {
-  const table: Record<string, RoomOptions> = { ...DEFAULT_ROOM_OPTIONS };
-  const refuse = (path: string[], message: string): void =>
-    context.addIssue({ code: "custom", path, message });
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    refuse([], "it is no object");
-    return table;
-  }
-  for (const [pattern, value] of Object.entries(input)) {
-    if (!isRoomPattern(pattern))
-      refuse([pattern], "a pattern is a room's name, or the beginning of one and a *");
-    const shape = z.strictObject({
-      messages: z.number().int().min(0).max(10_000_000).exactOptional(),
-      age: z.string().exactOptional(),
-      presence: z.boolean().exactOptional(),
-      uniqueNames: z.boolean().exactOptional(),
-    });
-    const result = shape.safeParse(value);
-    const base = DEFAULT_ROOM_OPTIONS[pattern.replace(/:.*$/, ":*")] ?? DEFAULT_ROOM_OPTIONS["stream:*"]!;
-    if (!result.success) {
-      result.error.issues.forEach((issue) => refuse([pattern, ...issue.path.map(String)], issue.message));
-      continue;
-    }
-    try {
-      const { age, ...rest } = result.data;
-      table[pattern] = { ...base, ...rest, ...(age === undefined ? {} : { ageMs: parseDuration(age) }) };
-    } catch (error) {
-      refuse([pattern, "age"], (error as Error).message);
-    }
-  }
-  return table;
-}
-
-function checkedLimits(input: unknown, context: z.RefinementCtx): Limits {
-  const names = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
-  const amount = z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 31 - 1)
-    .exactOptional();
-  const shape = z.strictObject(Object.fromEntries(names.map((name) => [name, amount])));
-  const result = shape.safeParse(input);
-  if (result.success) return { ...DEFAULT_LIMITS, ...result.data };
-  result.error.issues.forEach((issue) =>
-    context.addIssue({ code: "custom", path: issue.path.map(String), message: issue.message }),
-  );
-  return DEFAULT_LIMITS;
 }

@@ -31,6 +31,7 @@ import { RedisBroker } from "./stores/redis/redis-broker.ts";
 import { createAccess, isLoopback } from "./transports/access.ts";
 import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts";
 import { createParsers, type Parsers } from "./transports/schemas.ts";
+import type { Gathering } from "./transports/socketio/fan-out.ts";
 import { SocketIoTransport } from "./transports/socketio/index.ts";
 
 export type { Authorize, Capability } from "./hub/authorize.ts";
@@ -70,6 +71,8 @@ export interface HubOptions {
   /** Everyone who reaches the address may read and write. Without it, only this machine may. */
   readonly open?: boolean;
   readonly limits?: Partial<Limits>;
+  /** Joins what a room gets at once into one write for each connection, as it does by default. */
+  readonly fastPath?: boolean;
   readonly logLevel?: LogLevel;
   /** Decides on every request who may do what in which room; without it, everyone who reaches the hub may. */
   readonly authorize?: Authorize;
@@ -134,7 +137,7 @@ export async function runHub(
   makeHub: (context: HubContext) => Hub = (context) => new Hub(context),
 ): Promise<RoomcastHub> {
   const observer = observeInto(createLog(config.logLevel));
-  const { broker, presence, adapter, size } = await openStore(config, observer);
+  const { broker, presence, ...rest } = await openStore(config, observer);
   const mayDo: Authorize = (session, capability, room) =>
     session === PROGRAM || authorize(session, capability, room);
   const { limits, rooms } = config;
@@ -145,12 +148,14 @@ export async function runHub(
     await broker.close();
     throw error;
   }
-  return new Node(config, hub, observer, server, { adapter, size });
+  return new Node(config, hub, observer, server, rest);
 }
 
 interface Store {
   readonly broker: Broker;
   readonly presence: PresenceStore;
+  /** How its messages arrive here. */
+  readonly gathering: Gathering;
   /** Carries stock emits between nodes; a single node needs none. */
   readonly adapter: SocketIoOptions["adapter"] | undefined;
   readonly size: (() => StoreSize) | undefined;
@@ -163,16 +168,22 @@ async function openStore(config: Config, observer: Observer): Promise<Store> {
   if (redisUrl !== undefined) {
     const onWarning = (text: string): void => observer.warning(text);
     const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
-    return { broker, presence: broker.presence(), adapter: broker.socketAdapter(), size: undefined };
+    return {
+      broker,
+      presence: broker.presence(),
+      gathering: "tick",
+      adapter: broker.socketAdapter(),
+      size: undefined,
+    };
   }
   const presence = new LocalPresence(new LocalMembers(), { onError });
   if (config.store === "memory") {
     const memory = new LocalBroker(new MemoryStore({ idempotencyMs }), { onError });
-    return { broker: memory, presence, adapter: undefined, size: undefined };
+    return { broker: memory, presence, gathering: "immediate", adapter: undefined, size: undefined };
   }
   const store = await DiskStore.open({ folder: data, durability, idempotencyMs, onError });
   const broker = new LocalBroker(store, { onError, onClose: () => store.close() });
-  return { broker, presence, adapter: undefined, size: () => store.size() };
+  return { broker, presence, gathering: "immediate", adapter: undefined, size: () => store.size() };
 }
 
 class Node implements RoomcastHub {
@@ -191,7 +202,7 @@ class Node implements RoomcastHub {
     hub: Hub,
     observer: Observer,
     server: HttpServer | undefined,
-    { adapter, size }: Omit<Store, "broker" | "presence">,
+    { adapter, gathering, size }: Omit<Store, "broker" | "presence">,
   ) {
     const { limits, origins, open } = config;
     this.#config = config;
@@ -216,6 +227,7 @@ class Node implements RoomcastHub {
       server: this.#server,
       socketRoom,
       adapter,
+      gathering: config.fastPath ? gathering : "never",
       shared,
     });
     hub.addTransport(transport);

@@ -205,6 +205,7 @@ const OPTIONS_OF: Readonly<Record<string, readonly string[]>> = {
     "--durability",
     "--origins",
     "--open",
+    "--fast-path",
     "--log-level",
     "--config",
   ],

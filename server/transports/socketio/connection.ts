@@ -6,7 +6,8 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import type { Observer } from "../../hub/observer.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Subscriber } from "../../hub/transport.ts";
-import { Outlet, type FanOut } from "./fan-out.ts";
+import type { FanOut } from "./fan-out.ts";
+import { Outlet } from "./outlet.ts";
 import { REQUESTS, type RequestContext } from "./requests.ts";
 
 export interface ConnectionContext extends RequestContext {
@@ -35,6 +36,7 @@ export class Connection implements Subscriber {
     this.#socket = socket;
     this.#context = context;
     this.#outlet = new Outlet(socket, context.limits, () => context.observer.slow(session.id));
+    context.fanOut.connect(this.#outlet);
     socket.onAny((event: string, ...args: unknown[]) => this.#receive(event, args));
     socket.on("disconnect", () => {
       this.#outlet.end();

@@ -10,7 +10,8 @@ import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
-import { boundClosing, FanOut } from "./fan-out.ts";
+import { boundClosing, isEngineKnown } from "./engine-wire.ts";
+import { FanOut, type Gathering } from "./fan-out.ts";
 import { sessionOf } from "./handshake.ts";
 
 export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
@@ -18,6 +19,7 @@ export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
   readonly access: Access;
   /** Carries stock emits to other nodes; Socket.IO's own, for one node, if undefined. */
   readonly adapter: ServerOptions["adapter"] | undefined;
+  readonly gathering: Gathering;
   readonly stopping: AbortSignal;
   /** Leave upgrades on other paths to whoever else listens on this server. */
   readonly shared: boolean;
@@ -33,7 +35,7 @@ const END_WITHIN_MS = 1_200;
 /** Socket.IO on the path `/socket.io`: the hub lives on the namespace `/`, all others are the program's own. */
 export class SocketIoTransport implements Transport {
   readonly io: Server;
-  readonly #fanOut = new FanOut();
+  readonly #fanOut: FanOut;
   readonly #connections = new Set<Connection>();
   /** Not in `socket.data`, which `fetchSockets` shows to every node and every stock server. */
   readonly #admitted = new WeakMap<Socket, Session>();
@@ -42,6 +44,7 @@ export class SocketIoTransport implements Transport {
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
+    this.#fanOut = new FanOut(gatheringOf(options));
     this.io = new Server(options.server, serverOptions(options));
     boundClosing(this.io.engine);
     this.io.use((socket, next) => this.#admit(socket, next));
@@ -102,6 +105,14 @@ export class SocketIoTransport implements Transport {
     this.#connections.add(connection);
     socket.on("disconnect", () => this.#connections.delete(connection));
   }
+}
+
+function gatheringOf({ gathering, observer }: SocketIoOptions): Gathering {
+  if (gathering === "never" || isEngineKnown()) return gathering;
+  observer.warning(
+    "this version of engine.io or ws is not known: each message is sent by itself, which is slower",
+  );
+  return "never";
 }
 
 function serverOptions({ access, adapter, limits, shared }: SocketIoOptions): Partial<ServerOptions> {

@@ -1,0 +1,183 @@
+import { Socket as EngineSocket } from "engine.io";
+import type { Server, Socket } from "socket.io";
+import * as ws from "ws";
+import type { Packet } from "./packet.ts";
+
+// The one file that knows what is inside engine.io and ws: tried with engine.io 6.6 and ws 8.23. Where a connection looks
+// different, it goes engine.io's ordinary way.
+
+type Conn = Socket["conn"];
+
+interface EngineTransport {
+  readonly name: string;
+  writable: boolean;
+  readonly perMessageDeflate?: unknown;
+  /** Polling only: how long a closing connection waits for its client's next request, in ms. */
+  closeTimeout?: number;
+  readonly socket?: EngineWebSocket;
+  /** Tells engine.io that the transport takes packets again. */
+  readonly _onSentLast?: (error?: Error | null) => void;
+}
+
+interface EngineSender {
+  /** 0 while nothing is being compressed or read. */
+  readonly _state: number;
+  readonly _queue: readonly unknown[];
+  readonly _bufferedBytes: number;
+}
+
+interface EngineWebSocket {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  readonly _socket?: NetSocket | null;
+  readonly _sender?: EngineSender;
+  terminate(): void;
+}
+
+interface NetSocket {
+  readonly writableLength: number;
+  write(bytes: Buffer, sent?: (error?: Error | null) => void): boolean;
+}
+
+interface EngineInsides {
+  readonly readyState: string;
+  readonly upgrading: boolean;
+  readonly writeBuffer: readonly unknown[];
+  sendPacket?: (...args: unknown[]) => void;
+  close?: (discard?: boolean) => void;
+}
+
+/** `readyState` of ws. */
+const OPEN = 1;
+const NOTHING = Buffer.alloc(0);
+/** A closing connection waits so long for its client to fetch what there is for it, in ms. */
+const FETCH_WITHIN_MS = 1_000;
+
+/** Bounds how long a closing connection waits for a polling client that has gone silent: engine.io would keep it for 30 s. */
+export function boundClosing(engine: Server["engine"]): void {
+  engine.on("connection", ({ transport }: { transport: EngineTransport }) => {
+    if (transport.name === "polling") transport.closeTimeout = FETCH_WITHIN_MS;
+  });
+}
+
+/** Tells whether engine.io and ws look inside as they are known here; if not, nothing may go past them. */
+export function isEngineKnown(): boolean {
+  const { sendPacket, close } = EngineSocket.prototype as unknown as Record<string, unknown>;
+  if (typeof sendPacket !== "function" || typeof close !== "function") return false;
+  try {
+    const { Sender } = ws as unknown as { Sender: new (net: object) => EngineSender };
+    return isIdle(new Sender({}));
+  } catch {
+    return false;
+  }
+}
+
+/** Nothing waits in it; false too if it is not as it is known here. */
+function isIdle({ _state: state, _queue: queue, _bufferedBytes: buffered }: EngineSender): boolean {
+  return state === 0 && buffered === 0 && Array.isArray(queue) && queue.length === 0;
+}
+
+/** One connection of engine.io, with a way past it for frames that are ready. */
+export class EngineWire {
+  readonly #conn: Conn;
+  readonly #insides: EngineInsides;
+  readonly #onPacket: () => void;
+  /** Bytes that engine.io has not handed to its transport yet. */
+  #unflushed = 0;
+
+  /** @param onPacket is called for each packet that engine.io takes, whoever sent it, once it is counted */
+  constructor(conn: Conn, onPacket: () => void) {
+    this.#conn = conn;
+    this.#insides = conn as unknown as EngineInsides;
+    this.#onPacket = onPacket;
+    conn.on("packetCreate", this.#count);
+    conn.on("flush", this.#flushed);
+  }
+
+  /** Bytes that wait here for the reader to take them. */
+  get queued(): number {
+    const { name, socket } = this.#transport;
+    return this.#unflushed + (name === "websocket" ? (socket?.bufferedAmount ?? 0) : 0);
+  }
+
+  /** Calls `before` whenever engine.io is about to take a packet or to close the connection, until the wire ends. */
+  intercept(before: () => void): void {
+    const insides = this.#insides;
+    const { sendPacket, close } = insides;
+    insides.sendPacket = (...args) => {
+      before();
+      sendPacket!.apply(insides, args);
+    };
+    insides.close = (discard) => {
+      before();
+      close!.call(insides, discard);
+    };
+  }
+
+  /** Sends a packet the ordinary way. */
+  write({ text, options }: Packet): void {
+    this.#conn.write(text, options);
+  }
+
+  /**
+   * Hands ready frames to the network at once, if nothing is before them anywhere: then they stand where engine.io would
+   * have put them, for all that it sends ends in the same queue.
+   *
+   * @returns false if it did not
+   */
+  writeDirectly(frames: Buffer): boolean {
+    const { readyState, upgrading, writeBuffer } = this.#insides;
+    if (readyState !== "open" || upgrading || writeBuffer?.length !== 0) return false;
+    const transport = this.#transport;
+    const { socket, _onSentLast: onSent } = transport;
+    if (transport.name !== "websocket" || transport.writable !== true) return false;
+    // Off is false, and null before it is said.
+    if (transport.perMessageDeflate !== false && transport.perMessageDeflate !== null) return false;
+    const { _sender: sender, _socket: net } = socket!;
+    if (socket!.readyState !== OPEN || net === undefined || net === null || onSent === undefined)
+      return false;
+    if (sender === undefined || !isIdle(sender)) return false;
+    if (net.writableLength !== 0) return false;
+    net.write(frames);
+    if (net.writableLength === 0) return true;
+    // As after a write of engine.io's own: what may be dropped is dropped, and the rest waits, until this has left.
+    transport.writable = false;
+    net.write(NOTHING, onSent);
+    return true;
+  }
+
+  /** Closes the connection when all that was sent has been handed over. */
+  close(): void {
+    this.#conn.close();
+  }
+
+  /** Ends the connection without a last word: it would wait behind what the reader doesn't take. */
+  cut(): void {
+    const { name, socket } = this.#transport;
+    if (name === "websocket" && socket !== undefined) socket.terminate();
+    else this.#conn.close(true);
+  }
+
+  /** Listens to nothing any more. */
+  end(): void {
+    this.#conn.off("packetCreate", this.#count);
+    this.#conn.off("flush", this.#flushed);
+    // The own ones of this object; those of its class come to light again.
+    delete this.#insides.sendPacket;
+    delete this.#insides.close;
+  }
+
+  readonly #count = ({ data }: { data?: unknown }): void => {
+    if (typeof data !== "string" && !Buffer.isBuffer(data)) return;
+    this.#unflushed += Buffer.byteLength(data);
+    this.#onPacket();
+  };
+
+  readonly #flushed = (): void => {
+    this.#unflushed = 0;
+  };
+
+  get #transport(): EngineTransport {
+    return this.#conn.transport;
+  }
+}

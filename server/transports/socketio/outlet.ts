@@ -1,0 +1,89 @@
+import type { Socket } from "socket.io";
+import type { Limits } from "../../../shared/limits.ts";
+import type { Push } from "../../hub/transport.ts";
+import { EngineWire } from "./engine-wire.ts";
+import { framed, packetOf, type Packet } from "./packet.ts";
+
+export type OutletLimits = Pick<Limits, "outboundBytes" | "stalledMs">;
+
+/** How often a connection that is full is looked at again, in ms. */
+const DRAIN_POLL_MS = 10;
+
+/** One connection's way out: keeps its order, counts its bytes, and gives up on a reader that takes nothing. */
+export class Outlet {
+  readonly id: string;
+  readonly #socket: Socket;
+  readonly #limits: OutletLimits;
+  readonly #onSlow: () => void;
+  readonly #wire: EngineWire;
+  #ended = false;
+
+  /** @param onSlow is called once, when the reader has been too slow; the connection is gone then */
+  constructor(socket: Socket, limits: OutletLimits, onSlow: () => void) {
+    this.id = socket.id;
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onSlow = onSlow;
+    // Counts everything, acknowledgements and other people's emits too: all of it fills the same buffer.
+    this.#wire = new EngineWire(socket.conn, () => this.#bound());
+  }
+
+  /** Calls `before` whenever anything else leaves on this connection, or it closes. */
+  intercept(before: () => void): void {
+    this.#wire.intercept(() => this.#ended || before());
+  }
+
+  send(push: Push): void {
+    if (push.kind === "gap") this.#socket.emit("room:gap", push.gap);
+    else if (push.kind === "members") this.write(framed(push));
+    else if (push.kind === "message" || push.message.except !== this.id)
+      this.write(packetOf(push.message.packet));
+  }
+
+  write(packet: Packet): void {
+    this.#wire.write(packet);
+  }
+
+  /** Sends packets whose frames have been joined already: as one write where nothing stands in the way. */
+  writeJoined(packets: readonly Packet[], joined: Buffer): void {
+    if (this.#ended) return;
+    if (this.#wire.writeDirectly(joined)) this.#bound();
+    else packets.forEach((packet) => this.#wire.write(packet));
+  }
+
+  /** Resolves when a good part of the buffer is free, or the connection has ended. */
+  async drained(): Promise<void> {
+    const enough = this.#limits.outboundBytes / 4;
+    let least = Number.POSITIVE_INFINITY;
+    let progressAt = Date.now();
+    for (let { queued } = this.#wire; queued > enough && !this.#ended; { queued } = this.#wire) {
+      if (queued < least) {
+        least = queued;
+        progressAt = Date.now();
+      } else if (Date.now() - progressAt > this.#limits.stalledMs) return this.#giveUp();
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+  }
+
+  /** Closes the connection when all that was sent has been handed over; a client that fetches nothing is cut off. */
+  close(): void {
+    this.#wire.close();
+  }
+
+  /** The connection has ended: whoever waits for it goes on. */
+  end(): void {
+    this.#ended = true;
+    this.#wire.end();
+  }
+
+  #bound(): void {
+    if (this.#wire.queued > this.#limits.outboundBytes) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onSlow();
+    this.#wire.cut();
+  }
+}
