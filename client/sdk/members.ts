@@ -17,7 +17,6 @@ const END = "\uffff";
  * them when `join()` resolves or `room:joined` comes.
  */
 export class Members implements Iterable<Member> {
-  /** Changes what others see of this member beside its name: what `Room` does with it. */
   readonly #page: (after: string | undefined) => Promise<Page>;
   readonly #inform: (info: unknown) => Promise<void>;
   readonly #listeners = new Listeners();
