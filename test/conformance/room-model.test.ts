@@ -5,6 +5,7 @@ import { LocalBroker } from "../../server/stores/local-broker.ts";
 import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { RedisBroker } from "../../server/stores/redis/redis-broker.ts";
 import { DataFolders } from "../support/data-folders.ts";
+import { PATIENT } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { RoomModel, type Item, type Step, type StepStart } from "../support/room-model.ts";
 import { RoomStage, type OpenBrokers } from "../support/room-stage.ts";
@@ -114,7 +115,7 @@ const onDisk = (): OpenBrokers => {
   };
 };
 // The model knows no store that is late, which a busy machine can make of any.
-const patient = { ...DEFAULT_LIMITS, redisConnectMs: 20_000, redisCommandMs: 20_000 };
+const patient = { ...DEFAULT_LIMITS, ...PATIENT };
 const onRedis = (): OpenBrokers => async () => [
   new RedisBroker({ url: redis.url, limits: patient }),
   new RedisBroker({ url: redis.url, limits: patient }),

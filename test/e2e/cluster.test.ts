@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
-import { Nodes, type StockClient } from "../support/nodes.ts";
+import { Nodes, PATIENT, type StockClient } from "../support/nodes.ts";
 import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";
@@ -20,7 +20,10 @@ afterEach(() => nodes.close());
 afterAll(() => redis.stop());
 
 const start = () =>
-  nodes.start({ redisUrl: redis.url, limits: { messagesPerSecond: 100_000, messageBurst: 100_000 } });
+  nodes.start({
+    redisUrl: redis.url,
+    limits: { ...PATIENT, messagesPerSecond: 100_000, messageBurst: 100_000 },
+  });
 /** What all clients have in common: the ids, in their order. */
 const idsOf = ({ messages }: StockClient): string[] => messages.map(({ meta }) => meta.id);
 

@@ -3,7 +3,7 @@ import type { MembersReply } from "../../shared/protocol.ts";
 import type { HubOptions } from "../../server/index.ts";
 import { range } from "../support/core.ts";
 import { MemberWatch } from "../support/member-watch.ts";
-import { Nodes, type RunningNode, type StockClient } from "../support/nodes.ts";
+import { Nodes, PATIENT, type RunningNode, type StockClient } from "../support/nodes.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
@@ -24,10 +24,8 @@ async function start(store: "memory" | "redis", options: HubOptions = {}): Promi
     const node = await nodes.start(options);
     return [node, node];
   }
-  return [
-    await nodes.start({ redisUrl: redis.url, ...options }),
-    await nodes.start({ redisUrl: redis.url, ...options }),
-  ];
+  const patient = { redisUrl: redis.url, ...options, limits: { ...PATIENT, ...options.limits } };
+  return [await nodes.start(patient), await nodes.start(patient)];
 }
 
 function connect({ url }: RunningNode, username: string): Promise<StockClient> {

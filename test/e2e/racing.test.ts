@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Published, PublishReply } from "../../shared/protocol.ts";
 import { range } from "../support/core.ts";
-import { Nodes, type RunningNode } from "../support/nodes.ts";
+import { Nodes, PATIENT, type RunningNode } from "../support/nodes.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
@@ -13,7 +13,7 @@ beforeAll(async () => {
   redis = await RedisServer.start();
 });
 beforeEach(async () => {
-  const limits = { messagesPerSecond: 1_000_000, messageBurst: 1_000_000 };
+  const limits = { ...PATIENT, messagesPerSecond: 1_000_000, messageBurst: 1_000_000 };
   hubs = await Promise.all(range(1, 3).map(() => nodes.start({ redisUrl: redis.url, limits })));
 });
 afterEach(() => nodes.close());
