@@ -18,7 +18,7 @@ const config: Config = {
     {
       ...base,
       displayName: "unit",
-      testMatch: ["<rootDir>/{shared,server,client,chaos}/**/*.test.ts", "<rootDir>/test/*.test.ts"],
+      testMatch: ["<rootDir>/{shared,server,client,chaos,bench}/**/*.test.ts", "<rootDir>/test/*.test.ts"],
     },
     { ...base, displayName: "conformance", testMatch: ["<rootDir>/test/conformance/*.test.ts"] },
     { ...base, displayName: "e2e", testMatch: ["<rootDir>/test/e2e/*.test.ts"] },

@@ -63,15 +63,19 @@ export class RunProcess {
 /** The processes of one run and their folder, none of which outlives it. */
 export class Processes {
   /** For data; removed at the end. */
-  readonly folder: string = mkdtempSync(join(tmpdir(), "roomcast-chaos-"));
+  readonly folder: string;
   readonly #logs: string | undefined;
   readonly #processes = new Set<RunProcess>();
   readonly #reaper: ChildProcess;
   readonly #atExit = (): void => this.#killAll();
   #started = 0;
 
-  /** @param logs where what the processes print is kept */
-  constructor(logs?: string) {
+  /**
+   * @param logs where what the processes print is kept
+   * @param purpose a part of the folder's name
+   */
+  constructor(logs?: string, purpose = "chaos") {
+    this.folder = mkdtempSync(join(tmpdir(), `roomcast-${purpose}-`));
     this.#logs = logs;
     if (logs !== undefined) mkdirSync(logs, { recursive: true });
     // A run that is killed itself can't clean up; who notices its end can.

@@ -13,8 +13,8 @@ export class RedisMissing extends Error {
 }
 
 /** @throws RedisMissing, saying how to get one, unless a `redis-server` of version 7 or newer is on PATH */
-export function requireRedis(): void {
-  const advice = `chaos runs a Redis of its own and needs redis-server ${OLDEST} or newer on PATH:\n  apt-get install redis-server | brew install redis | dnf install redis`;
+export function requireRedis(who = "chaos"): void {
+  const advice = `${who} runs a Redis of its own and needs redis-server ${OLDEST} or newer on PATH:\n  apt-get install redis-server | brew install redis | dnf install redis`;
   let version: string | undefined;
   try {
     version = /v=(\d+)\./.exec(execFileSync("redis-server", ["--version"], { encoding: "utf8" }))?.[1];
@@ -78,7 +78,8 @@ export class RedisProcess {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody has, as long as nobody takes it. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

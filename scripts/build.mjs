@@ -12,7 +12,7 @@ import { buildSync } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
-const folders = ["shared", "client", "server", "chaos"];
+const folders = ["shared", "client", "server", "chaos", "bench"];
 const assets = [{ folder: "server", endings: [".lua"] }];
 const webApp = join(dist, "client/web");
 

@@ -92,6 +92,9 @@ describe("the import rules", () => {
     ["chaos/a.ts", "../server/stores/redis/keys.ts"],
     ["chaos/a.ts", "../server/cli/serve.ts"],
     ["chaos/a.ts", "redis"],
+    ["bench/a.ts", "../server/hub/hub.ts"],
+    ["bench/a.ts", "../chaos/run.ts"],
+    ["server/hub/a.ts", "../../bench/a.ts"],
   ])("forbid %s to import %s", (path, specifier) => {
     const line = `import type { A } from "${specifier}";\n`;
     expect(importViolations([{ path, text: line }])).toEqual([`${path} may not import ${specifier}`]);
@@ -119,6 +122,8 @@ describe("the import rules", () => {
     ["server/cli/chaos.ts", "../../chaos/index.ts"],
     ["chaos/planted/a.ts", "../../server/hub/broker.ts"],
     ["chaos/oracle/a.ts", "../hash.ts"],
+    ["bench/load/a.ts", "../../server/publisher/index.ts"],
+    ["bench/servers/a.ts", "../../chaos/processes.ts"],
   ])("allow %s to import %s", (path, specifier) => {
     expect(importViolations([{ path, text: `export * from "${specifier}";` }])).toEqual([]);
   });

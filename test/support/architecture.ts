@@ -51,7 +51,7 @@ export function importsOf(text: string): string[] {
 export function importViolations(files: readonly SourceFile[]): string[] {
   const governed = files.filter(
     ({ path }) =>
-      /^(shared|client|server|chaos)\//.test(path) && modules.test(path) && !path.endsWith(".test.ts"),
+      /^(shared|client|server|chaos|bench)\//.test(path) && modules.test(path) && !path.endsWith(".test.ts"),
   );
   return governed.flatMap((file) => {
     const rule = rules.find(({ files: glob }) => matches(glob, file.path));

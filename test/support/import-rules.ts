@@ -104,6 +104,29 @@ export const rules: readonly Rule[] = [
       ],
     },
   },
+  {
+    // Measures servers from outside, roomcast and others; it borrows how chaos starts processes and ends them.
+    files: "bench/**",
+    imports: ["shared/**", "server/publisher/**", "chaos/processes.ts", "chaos/redis-process.ts"],
+    packages: {
+      only: [
+        "@socket.io/redis-adapter",
+        "commander",
+        "express",
+        "redis",
+        "socket.io",
+        "socket.io-client",
+        "node:child_process",
+        "node:events",
+        "node:fs",
+        "node:http",
+        "node:net",
+        "node:os",
+        "node:path",
+        "node:url",
+      ],
+    },
+  },
 ];
 
 /** Whether a rule allows a package, given by its name without a path. */

@@ -1,0 +1,17 @@
+import type { Scenario } from "../scenario.ts";
+import { connectRate, idleMemory } from "./connections.ts";
+import { ingest } from "./ingest.ts";
+import { presence } from "./presence.ts";
+import { resumeStorm } from "./resume-storm.ts";
+import { roomScenarios } from "./rooms.ts";
+import { stalledReaders } from "./stalled-readers.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...roomScenarios,
+  ingest,
+  connectRate,
+  idleMemory,
+  resumeStorm,
+  stalledReaders,
+  presence,
+];
