@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll } from "@jest/globals";
 import { RedisBroker } from "../../server/stores/redis/redis-broker.ts";
 import { DEFAULT_LIMITS } from "../../shared/limits.ts";
-import { RedisServer } from "../support/redis-server.ts";
+import { PATIENT, RedisServer } from "../support/redis-server.ts";
 import { describeBroker } from "./broker.ts";
 
 let redis: RedisServer;
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 
 describeBroker("Redis", async (options = {}) => {
-  const limits = { ...DEFAULT_LIMITS, ...options };
+  const limits = { ...DEFAULT_LIMITS, ...PATIENT, ...options };
   const [a, b] = [new RedisBroker({ url: redis.url, limits }), new RedisBroker({ url: redis.url, limits })];
   return {
     a,

@@ -96,5 +96,5 @@ describe("room options in a cluster", () => {
         await bench.shared.agreed();
       }
     }
-  }, 20_000);
+  }, 60_000);
 });

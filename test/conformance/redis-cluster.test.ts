@@ -48,7 +48,7 @@ describe.each([
     const [last] = await until(() => appendAll(b.broker, lost, ["last"]));
     await until(() => [a, b].every(({ ear }) => ear.of(lost).at(-1)?.offset === last!.position.offset));
     for (const { ear } of [a, b]) expect(ear.interrupted.filter((room) => room !== lost)).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("a master that answers and pushes nothing", () => {
@@ -75,7 +75,7 @@ describe("a master that answers and pushes nothing", () => {
       return rooms.every((room) => ear.of(room).length > 1);
     }, 10_000);
     expect(new Set(ear.interrupted)).toEqual(new Set([rooms[0]]));
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("heads in a cluster", () => {
@@ -135,7 +135,7 @@ describe("a slot that moves", () => {
     for (const { ear } of [a, b]) expect(ear.interrupted.every((name) => name === room)).toBe(true);
     const { messages } = await b.broker.read(room, { after: 0, limit: 100_000 });
     expect(offsetsOf(messages)).toEqual([1, ...offsets]);
-  }, 30_000);
+  }, 60_000);
 
   test("and has its keys in two places, makes its room wait until they are together", async () => {
     const { a, b, rooms } = await bench.spread();
@@ -158,7 +158,7 @@ describe("a slot that moves", () => {
     expect((await waiting)[0]!.position.offset).toBe(2);
     await appendAll(a.broker, room, [3]);
     await until(() => b.ear.of(room).at(-1)?.offset === 3);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("a slot whose move is announced while an answer is waited for", () => {
@@ -185,7 +185,7 @@ describe("a slot whose move is announced while an answer is waited for", () => {
       await appendAll(broker, rooms[0], ["and back"]);
       return ear.of(rooms[0]).length > heard;
     });
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("a master that is replaced by its replica", () => {

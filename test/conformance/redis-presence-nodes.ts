@@ -1,5 +1,7 @@
 import { RedisBroker, type RedisBrokerOptions } from "../../server/stores/redis/redis-broker.ts";
 import type { LeaseTimes } from "../../server/stores/redis/node-leases.ts";
+import { DEFAULT_LIMITS } from "../../shared/limits.ts";
+import { PATIENT } from "../support/redis-server.ts";
 import { Ear } from "./broker-nodes.ts";
 import { MembersEar, type PresenceNode, type PresenceNodes } from "./presence-nodes.ts";
 
@@ -27,7 +29,9 @@ export async function presenceNode(
 /** Two nodes, on a Redis or on two masters of a cluster. */
 export async function twoPresenceNodes(urlOfA: string, urlOfB: string = urlOfA): Promise<PresenceNodes> {
   const times = { tickMs: 100, leaseMs: 3_000, closingMs: 300 };
-  const [a, b] = [await presenceNode({ url: urlOfA }, times), await presenceNode({ url: urlOfB }, times)];
+  const limits = { ...DEFAULT_LIMITS, ...PATIENT };
+  const a = await presenceNode({ url: urlOfA, limits }, times);
+  const b = await presenceNode({ url: urlOfB, limits }, times);
   return {
     a,
     b,

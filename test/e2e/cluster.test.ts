@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
-import { Nodes, PATIENT, type StockClient } from "../support/nodes.ts";
+import { Nodes, type StockClient } from "../support/nodes.ts";
 import { FaultProxy } from "../../chaos/fault-proxy.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
-import { RedisServer } from "../support/redis-server.ts";
+import { PATIENT, RedisServer } from "../support/redis-server.ts";
 import { range } from "../support/core.ts";
 import { until } from "../support/wait.ts";
 

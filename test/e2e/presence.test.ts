@@ -3,8 +3,8 @@ import type { MembersReply } from "../../shared/protocol.ts";
 import type { HubOptions } from "../../server/index.ts";
 import { range } from "../support/core.ts";
 import { MemberWatch } from "../support/member-watch.ts";
-import { Nodes, PATIENT, type RunningNode, type StockClient } from "../support/nodes.ts";
-import { RedisServer } from "../support/redis-server.ts";
+import { Nodes, type RunningNode, type StockClient } from "../support/nodes.ts";
+import { PATIENT, RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
 let redis: RedisServer;

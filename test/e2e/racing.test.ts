@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Published, PublishReply } from "../../shared/protocol.ts";
 import { range } from "../support/core.ts";
-import { Nodes, PATIENT, type RunningNode } from "../support/nodes.ts";
+import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { PublishingProcess } from "../support/publishing-process.ts";
-import { RedisServer } from "../support/redis-server.ts";
+import { PATIENT, RedisServer } from "../support/redis-server.ts";
 import { until } from "../support/wait.ts";
 
 let redis: RedisServer;

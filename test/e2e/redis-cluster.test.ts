@@ -82,7 +82,7 @@ describe("two nodes and worker processes on a cluster", () => {
       rooms: { room: string }[];
     };
     expect(listed.map(({ room }) => room)).toEqual(expect.arrayContaining([...names]));
-  }, 30_000);
+  }, 60_000);
 
   it("carry stock emits and fetchSockets to each other, on every master", async () => {
     const { hubs, rooms: names, readers } = await stage();
@@ -125,7 +125,7 @@ describe("a master that is killed and started again", () => {
     await expectWhole(readers, lost, 101);
     for (const room of others) await expectWhole(readers, room, 70);
     expect(await publisher.end()).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("a slot that is moved while its room is published to", () => {
@@ -149,5 +149,5 @@ describe("a slot that is moved while its room is published to", () => {
     await hubs[0].hub.publish(room, "n", "last");
     await expectWhole(readers, room, count + 1);
     expect(await publisher.end()).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });

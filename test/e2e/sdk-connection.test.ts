@@ -103,7 +103,7 @@ describe("the connection of the SDK", () => {
       clients.close();
       await proxy.close();
     }
-  }, 30_000);
+  }, 60_000);
 
   test("asks for the token on every connection, and again when there was none", async () => {
     const node = await nodes.start();
@@ -131,7 +131,7 @@ describe("the connection of the SDK", () => {
     const [before, after] = auths as { guest: string }[];
     expect(after!.guest).toBe(before!.guest);
     expect(told.filter((line) => line === "error unavailable")).toHaveLength(2);
-  }, 20_000);
+  }, 60_000);
 
   test("comes back after the delay that a stopping hub asks for", async () => {
     const node = await nodes.start();

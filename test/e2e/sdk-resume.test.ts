@@ -157,7 +157,7 @@ describe("a room of the SDK", () => {
     await until(() => heard.data.length === 5);
     expect(heard.story).toEqual([1, 2, 3, "gap 1-0 epoch_changed", 1, 2]);
     expect(heard.data).toEqual([1, 2, 3, 4, 5]);
-  }, 30_000);
+  }, 60_000);
 
   test("asks a join again in which nothing arrives", async () => {
     let joins = 0;

@@ -8,9 +8,6 @@ export interface RunningNode {
   readonly url: string;
 }
 
-/** Where a test is about no deadline, a busy machine must not make one pass. */
-export const PATIENT = { redisConnectMs: 20_000, redisCommandMs: 20_000 } as const;
-
 /** A stock client that writes down the room messages that it gets. */
 export interface StockClient {
   readonly socket: Socket;

@@ -87,6 +87,9 @@ export class RedisServer {
   }
 }
 
+/** Limits where a test is about no deadline: a busy machine must not make it one. */
+export const PATIENT = { redisConnectMs: 20_000, redisCommandMs: 20_000 } as const;
+
 /** A port that nobody has, as long as nobody takes it. */
 export async function freePort(): Promise<number> {
   const server = createServer();

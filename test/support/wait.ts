@@ -3,7 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 type Truthy<T> = Exclude<T, false | null | undefined>;
 
 /** Waits until a condition holds and gives what it returned; what it throws counts as "not yet". */
-export async function until<T>(condition: () => T | Promise<T>, ms = 5_000, everyMs = 5): Promise<Truthy<T>> {
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  ms = 15_000,
+  everyMs = 5,
+): Promise<Truthy<T>> {
   const end = performance.now() + ms;
   let failure: unknown;
   for (;;) {
