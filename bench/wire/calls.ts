@@ -6,8 +6,7 @@ interface Answer {
   readonly error?: string;
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- each method has arguments of its own
-type Method = (...args: any[]) => unknown;
+type Method = (...args: never[]) => unknown;
 /** What a process can be asked. */
 export type Api<A> = { readonly [K in keyof A]: Method };
 
@@ -50,7 +49,7 @@ export function answerCalls<A extends Api<A>>(api: A): void {
   process.on("message", ({ id, name, args }: { id: number; name: keyof A; args: unknown[] }) => {
     const answer = async (): Promise<Answer> => {
       try {
-        return { id, value: await (api[name] as Method)(...args) };
+        return { id, value: await (api[name] as Method)(...(args as never[])) };
       } catch (error) {
         return { id, error: error instanceof Error ? error.message : String(error) };
       }
