@@ -77,6 +77,26 @@ function isIdle({ _state: state, _queue: queue, _bufferedBytes: buffered }: Engi
   return state === 0 && buffered === 0 && Array.isArray(queue) && queue.length === 0;
 }
 
+/** Where ready frames go past engine.io and ws. */
+interface Way {
+  readonly transport: EngineTransport;
+  readonly socket: EngineWebSocket;
+  readonly sender: EngineSender;
+  readonly net: NetSocket;
+  readonly onSent: (error?: Error | null) => void;
+}
+
+/** Undefined for a transport that is no WebSocket, compresses, or is not as it is known here. */
+function wayThrough(transport: EngineTransport): Way | undefined {
+  const { name, perMessageDeflate, socket, _onSentLast: onSent } = transport;
+  // Off is false, and null before it is said.
+  const compresses = perMessageDeflate !== false && perMessageDeflate !== null;
+  const { _sender: sender, _socket: net } = socket ?? {};
+  if (name !== "websocket" || compresses || socket === undefined || onSent === undefined) return undefined;
+  if (sender === undefined || net === undefined || net === null) return undefined;
+  return { transport, socket, sender, net, onSent };
+}
+
 /** One connection of engine.io, with a way past it for frames that are ready. */
 export class EngineWire {
   readonly #conn: Conn;
@@ -84,8 +104,10 @@ export class EngineWire {
   readonly #onPacket: () => void;
   /** Bytes that engine.io has not handed to its transport yet. */
   #unflushed = 0;
+  /** Looked up once for each transport: it is as much work as the rest of a write that is not the system's. */
+  #way: Way | undefined;
 
-  /** @param onPacket is called for each packet that engine.io takes, whoever sent it, once it is counted */
+  /** @param onPacket is called when something may wait: for each packet that engine.io takes, whoever sent it */
   constructor(conn: Conn, onPacket: () => void) {
     this.#conn = conn;
     this.#insides = conn as unknown as EngineInsides;
@@ -129,20 +151,17 @@ export class EngineWire {
     const { readyState, upgrading, writeBuffer } = this.#insides;
     if (readyState !== "open" || upgrading || writeBuffer?.length !== 0) return false;
     const transport = this.#transport;
-    const { socket, _onSentLast: onSent } = transport;
-    if (transport.name !== "websocket" || transport.writable !== true) return false;
-    // Off is false, and null before it is said.
-    if (transport.perMessageDeflate !== false && transport.perMessageDeflate !== null) return false;
-    const { _sender: sender, _socket: net } = socket!;
-    if (socket!.readyState !== OPEN || net === undefined || net === null || onSent === undefined)
-      return false;
-    if (sender === undefined || !isIdle(sender)) return false;
-    if (net.writableLength !== 0) return false;
+    if (transport.writable !== true) return false;
+    if (this.#way?.transport !== transport) this.#way = wayThrough(transport);
+    if (this.#way === undefined) return false;
+    const { socket, sender, net, onSent } = this.#way;
+    if (socket.readyState !== OPEN || !isIdle(sender) || net.writableLength !== 0) return false;
     net.write(frames);
     if (net.writableLength === 0) return true;
     // As after a write of engine.io's own: what may be dropped is dropped, and the rest waits, until this has left.
     transport.writable = false;
     net.write(NOTHING, onSent);
+    this.#onPacket();
     return true;
   }
 

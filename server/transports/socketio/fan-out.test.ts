@@ -1,4 +1,4 @@
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import { parseRoomName } from "../../../shared/room-name.ts";
 import type { Push } from "../../hub/transport.ts";
 import { FanOut, type Gathering } from "./fan-out.ts";
@@ -37,7 +37,9 @@ class NotingOutlet {
   }
 
   writeJoined(packets: readonly Packet[], joined: Buffer): void {
-    expect(joined.equals(Buffer.concat(packets.map(({ frame }) => frame)))).toBe(true);
+    expect(joined.equals(Buffer.concat(packets.map(({ options }) => options.wsPreEncodedFrame[0])))).toBe(
+      true,
+    );
     this.writes.push(packets.map(({ text }) => nameOf(text)));
     this.onWrite();
   }
@@ -56,9 +58,13 @@ function start(gathering: Gathering = "immediate"): {
   fanOut: FanOut;
   outlet: (...rooms: (typeof ONE)[]) => NotingOutlet;
   leave: (room: typeof ONE, outlet: NotingOutlet) => void;
+  /** Lets time pass, in ms; none does otherwise. */
+  pass: (ms: number) => void;
 } {
-  const fanOut = new FanOut(gathering);
+  let now = 0;
+  const fanOut = new FanOut(gathering, () => now);
   return {
+    pass: (ms) => (now += ms),
     fanOut,
     outlet: (...rooms) => {
       const outlet = new NotingOutlet();
@@ -71,6 +77,10 @@ function start(gathering: Gathering = "immediate"): {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+afterEach(() => {
+  jest.useRealTimers();
+});
 
 describe("what a room gets in one turn", () => {
   test.each(["tick", "immediate"] as const)(
@@ -89,6 +99,36 @@ describe("what a room gets in one turn", () => {
       ]);
     },
   );
+
+  test("leaves in its own turn when it comes alone", async () => {
+    const { fanOut, outlet } = start();
+    const a = outlet(ONE);
+    for (const name of ["a", "b", "c"]) {
+      fanOut.deliver(ONE, message(ONE, name));
+      await turn();
+    }
+    expect(a.writes).toEqual([["a"], ["b"], ["c"]]);
+  });
+
+  test("is gathered for longer after writing has taken long, and only then", async () => {
+    jest.useFakeTimers({ doNotFake: ["setImmediate"] });
+    const { fanOut, outlet, pass } = start();
+    const a = outlet(ONE);
+    a.onWrite = () => {
+      a.onWrite = () => {};
+      pass(20);
+    };
+    for (const name of ["a", "b", "c"]) {
+      fanOut.deliver(ONE, message(ONE, name));
+      await turn();
+    }
+    expect(a.writes).toEqual([["a"]]);
+    jest.advanceTimersByTime(10);
+    pass(10);
+    fanOut.deliver(ONE, message(ONE, "d"));
+    await turn();
+    expect(a.writes).toEqual([["a"], ["b", "c"], ["d"]]);
+  });
 
   test("leaves message by message if nothing is to be gathered", () => {
     const { fanOut, outlet } = start("never");

@@ -1,7 +1,7 @@
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { Push } from "../../hub/transport.ts";
 import type { Outlet } from "./outlet.ts";
-import { packetOf, type Packet } from "./packet.ts";
+import { framesOf, Packet } from "./packet.ts";
 
 /**
  * When what has gathered leaves: `tick` as soon as the code that runs now has ended, for a store that brings many messages
@@ -10,14 +10,27 @@ import { packetOf, type Packet } from "./packet.ts";
  */
 export type Gathering = "tick" | "immediate" | "never";
 
+/**
+ * What is gathered leaves no sooner after what was before it than this part of the time that writing that took. Otherwise
+ * a busy room's publishers split for good into many whose messages leave together and one whose message is always alone,
+ * and that one costs as many system calls as all the others. A message that comes later than that waits for nothing.
+ */
+const REST = 1 / 2;
+const LONGEST_REST_MS = 20;
+
 interface Member {
+  readonly room: Room;
   readonly outlet: Outlet;
-  /** How many of the room's gathered packets it has already. */
+  /** The turn of its room that `has` is about. */
+  turn: number;
+  /** How many of the packets gathered in that turn it has already. */
   has: number;
 }
 
 interface Room {
   readonly members: Map<Outlet, Member>;
+  /** Counts how often what was gathered has left. */
+  turn: number;
   gathered: Packet[];
 }
 
@@ -30,14 +43,21 @@ interface Room {
  */
 export class FanOut {
   readonly #rooms = new Map<RoomName, Room>();
-  /** Those that have gathered something. */
+  /** Where each connection is live. */
+  readonly #memberships = new Map<Outlet, Member[]>();
+  /** The rooms that have gathered something. */
   readonly #due = new Set<Room>();
   readonly #gathering: Gathering;
+  readonly #now: () => number;
+  /** The time until which nothing gathered leaves. */
+  #restsUntil = 0;
   /** What comes while the gathered leaves, which must not overtake it. */
   #late: (readonly [RoomName, Push])[] | undefined;
 
-  constructor(gathering: Gathering) {
+  /** @param now gives milliseconds of a clock that never jumps */
+  constructor(gathering: Gathering, now: () => number = () => performance.now()) {
     this.#gathering = gathering;
+    this.#now = now;
   }
 
   /** Has to be called once for each connection, before it is live in any room. */
@@ -47,17 +67,25 @@ export class FanOut {
 
   add(name: RoomName, outlet: Outlet): void {
     let room = this.#rooms.get(name);
-    if (room === undefined) this.#rooms.set(name, (room = { members: new Map(), gathered: [] }));
+    if (room === undefined) this.#rooms.set(name, (room = { members: new Map(), turn: 0, gathered: [] }));
     // It has replayed all that there is, also what the others are about to get.
-    room.members.set(outlet, { outlet, has: room.gathered.length });
+    const member = { room, outlet, turn: room.turn, has: room.gathered.length };
+    room.members.set(outlet, member);
+    const others = this.#memberships.get(outlet);
+    if (others === undefined) this.#memberships.set(outlet, [member]);
+    else others.push(member);
   }
 
   remove(name: RoomName, outlet: Outlet): void {
     const room = this.#rooms.get(name);
-    if (room === undefined) return;
-    const member = room.members.get(outlet);
-    if (member !== undefined) give(room, member);
-    if (room.members.delete(outlet) && room.members.size === 0) this.#rooms.delete(name);
+    const member = room?.members.get(outlet);
+    if (room === undefined || member === undefined) return;
+    give(member);
+    room.members.delete(outlet);
+    if (room.members.size === 0) this.#rooms.delete(name);
+    const others = this.#memberships.get(outlet)!;
+    others.splice(others.indexOf(member), 1);
+    if (others.length === 0) this.#memberships.delete(outlet);
   }
 
   deliver(name: RoomName, push: Push): void {
@@ -70,7 +98,7 @@ export class FanOut {
     const isForAll =
       push.kind === "message" || (push.kind === "ephemeral" && push.message.except === undefined);
     if (!isForAll) return room.members.forEach(({ outlet }) => outlet.send(push));
-    const packet = packetOf(push.message.packet);
+    const packet = new Packet(push.message.packet);
     if (this.#gathering === "never") return room.members.forEach(({ outlet }) => outlet.write(packet));
     room.gathered.push(packet);
     if (this.#due.size === 0) this.#schedule();
@@ -78,48 +106,51 @@ export class FanOut {
   }
 
   #schedule(): void {
-    if (this.#gathering === "tick") process.nextTick(() => this.#flush());
+    const restMs = this.#restsUntil - this.#now();
+    // Timers know no parts of a millisecond: few connections are never worth a wait.
+    if (restMs >= 1) setTimeout(() => this.#flush(), restMs);
+    else if (this.#gathering === "tick") process.nextTick(() => this.#flush());
     else setImmediate(() => this.#flush());
   }
 
   #flush(): void {
     const late: (readonly [RoomName, Push])[] = [];
     this.#late = late;
+    const began = this.#now();
     for (const room of this.#due) {
       const { gathered } = room;
-      const whole = joined(gathered);
+      const whole = framesOf(gathered);
       for (const member of room.members.values()) {
         // Noted first: a packet that goes the ordinary way asks for what was before it.
-        const { has } = member;
+        const has = member.turn === room.turn ? member.has : 0;
+        member.turn = room.turn;
         member.has = gathered.length;
         if (has === 0) member.outlet.writeJoined(gathered, whole);
         else if (has < gathered.length)
-          member.outlet.writeJoined(gathered.slice(has), joined(gathered.slice(has)));
+          member.outlet.writeJoined(gathered.slice(has), framesOf(gathered.slice(has)));
       }
-      for (const member of room.members.values()) member.has = 0;
+      room.turn += 1;
       room.gathered = [];
     }
     this.#due.clear();
+    const ended = this.#now();
+    this.#restsUntil = ended + Math.min((ended - began) * REST, LONGEST_REST_MS);
     this.#late = undefined;
     late.forEach(([name, push]) => this.deliver(name, push));
   }
 
   #catchUp(outlet: Outlet): void {
-    for (const room of this.#due) {
-      const member = room.members.get(outlet);
-      if (member !== undefined) give(room, member);
-    }
+    if (this.#due.size > 0) this.#memberships.get(outlet)?.forEach(give);
   }
 }
 
 /** Gives a connection what its room has gathered so far. */
-function give({ gathered }: Room, member: Member): void {
-  if (member.has === gathered.length) return;
-  const packets = gathered.slice(member.has);
+function give(member: Member): void {
+  const { gathered, turn } = member.room;
+  const has = member.turn === turn ? member.has : 0;
+  if (has === gathered.length) return;
+  const packets = has === 0 ? gathered : gathered.slice(has);
+  member.turn = turn;
   member.has = gathered.length;
-  member.outlet.writeJoined(packets, joined(packets));
-}
-
-function joined(packets: readonly Packet[]): Buffer {
-  return packets.length === 1 ? packets[0]!.frame : Buffer.concat(packets.map(({ frame }) => frame));
+  member.outlet.writeJoined(packets, framesOf(packets));
 }

@@ -2,7 +2,7 @@ import type { Socket } from "socket.io";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Push } from "../../hub/transport.ts";
 import { EngineWire } from "./engine-wire.ts";
-import { framed, packetOf, type Packet } from "./packet.ts";
+import { packetFor, type Packet } from "./packet.ts";
 
 export type OutletLimits = Pick<Limits, "outboundBytes" | "stalledMs">;
 
@@ -35,9 +35,8 @@ export class Outlet {
 
   send(push: Push): void {
     if (push.kind === "gap") this.#socket.emit("room:gap", push.gap);
-    else if (push.kind === "members") this.write(framed(push));
-    else if (push.kind === "message" || push.message.except !== this.id)
-      this.write(packetOf(push.message.packet));
+    else if (push.kind === "members") this.write(packetFor(push));
+    else if (push.kind === "message" || push.message.except !== this.id) this.write(packetFor(push.message));
   }
 
   write(packet: Packet): void {
@@ -47,8 +46,7 @@ export class Outlet {
   /** Sends packets whose frames have been joined already: as one write where nothing stands in the way. */
   writeJoined(packets: readonly Packet[], joined: Buffer): void {
     if (this.#ended) return;
-    if (this.#wire.writeDirectly(joined)) this.#bound();
-    else packets.forEach((packet) => this.#wire.write(packet));
+    if (!this.#wire.writeDirectly(joined)) packets.forEach((packet) => this.#wire.write(packet));
   }
 
   /** Resolves when a good part of the buffer is free, or the connection has ended. */

@@ -1,5 +1,3 @@
-import type { Push } from "../../hub/transport.ts";
-
 /** What engine.io takes with a packet; `wsPreEncodedFrame` is the ready WebSocket frame, as an array of buffers. */
 export interface PacketOptions {
   readonly compress: boolean;
@@ -7,44 +5,60 @@ export interface PacketOptions {
 }
 
 /** A push as it leaves: encoded once, whatever the number of those who get it. */
-export interface Packet {
-  /** A Socket.IO packet of the namespace `/`. */
+export class Packet {
+  /** A Socket.IO packet of the namespace `/`: `2` is an event. */
   readonly text: string;
-  /** The same as a WebSocket frame. */
-  readonly frame: Buffer;
-  readonly options: PacketOptions;
+  #options: PacketOptions | undefined;
+
+  constructor(packet: string) {
+    this.text = `2${packet}`;
+  }
+
+  /** For engine.io's ordinary way. Made when it is asked for: most packets leave joined with others. */
+  get options(): PacketOptions {
+    this.#options ??= { compress: false, wsPreEncodedFrame: [framesOf([this])] };
+    return this.#options;
+  }
 }
 
-/** Frames a room's packet: `4` is engine.io's message, `2` Socket.IO's event. */
-export function packetOf(packet: string): Packet {
-  const text = `2${packet}`;
-  const frame = frameOf(`4${text}`);
-  return { text, frame, options: { compress: false, wsPreEncodedFrame: [frame] } };
-}
+const packets = new WeakMap<object, Packet>();
 
-const framedPushes = new WeakMap<object, Packet>();
-
-/** Frames a push once that many get, each by itself. */
-export function framed(push: Push & { readonly kind: "members" }): Packet {
-  let packet = framedPushes.get(push);
-  if (packet === undefined) framedPushes.set(push, (packet = packetOf(push.packet)));
+/** The packet of something that many get, each by itself. */
+export function packetFor(source: { readonly packet: string }): Packet {
+  let packet = packets.get(source);
+  if (packet === undefined) packets.set(source, (packet = new Packet(source.packet)));
   return packet;
 }
 
-/** Makes a whole, unmasked text frame (RFC 6455 §5.2), as a server sends it. */
-function frameOf(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(header + length);
-  frame[0] = 0x81;
-  if (header === 2) frame[1] = length;
-  else if (header === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
+/** The bytes of whole, unmasked text frames (RFC 6455 §5.2), as a server sends them, one after the other. */
+export function framesOf(some: readonly Packet[]): Buffer {
+  const lengths = some.map(({ text }) => 1 + Buffer.byteLength(text));
+  const frames = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0));
+  let at = 0;
+  some.forEach(({ text }, i) => {
+    at = writeHeader(frames, at, lengths[i]!);
+    // engine.io's message
+    frames[at] = 0x34;
+    at += 1;
+    at += frames.write(text, at, "utf8");
+  });
+  return frames;
+}
+
+function headerBytes(length: number): number {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10;
+}
+
+function writeHeader(frames: Buffer, at: number, length: number): number {
+  frames[at] = 0x81;
+  if (length < 126) {
+    frames[at + 1] = length;
+    return at + 2;
   }
-  frame.write(text, header, "utf8");
-  return frame;
+  if (length < 65_536) {
+    frames[at + 1] = 126;
+    return frames.writeUInt16BE(length, at + 2);
+  }
+  frames[at + 1] = 127;
+  return frames.writeBigUInt64BE(BigInt(length), at + 2);
 }
