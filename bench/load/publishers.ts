@@ -17,6 +17,8 @@ export interface LoadPlan {
   /** Messages in one publish. */
   readonly batch: number;
   readonly body: Body;
+  /** A publish is under way until it has come out of the one room at this server. */
+  readonly deliveredAt?: string;
 }
 
 /** How long, and at which rate; without one, as fast as the answers come. */
@@ -52,7 +54,10 @@ export class Publishers {
   }
 
   static async start(plan: LoadPlan): Promise<Publishers> {
-    return new Publishers(plan, await lanesOf(plan));
+    const lanes = await lanesOf(plan);
+    if (plan.deliveredAt === undefined) return new Publishers(plan, lanes);
+    const { untilDelivered } = await import("./arrivals.ts");
+    return new Publishers(plan, await untilDelivered(lanes, plan.deliveredAt, plan.rooms[0]!));
   }
 
   /** Publishes for so long; resolves when all of it is acknowledged. @throws Error of the first publish that fails */

@@ -79,7 +79,7 @@ const manyRooms: Scenario = {
 
 const twoNodes: Scenario = {
   name: "two-nodes",
-  does: "two nodes over Redis: publish on one, 1,000 subscribers on the other, 16 POSTs in flight",
+  does: "two nodes over Redis: publish on one, 1,000 subscribers on the other, 16 messages between them",
   cases: (settings) => {
     const socketsPerRoom = socketsOf(settings, 1_000);
     const targets = [roomcast("redis"), socketIo("classic"), socketIo("sharded")];
