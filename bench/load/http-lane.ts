@@ -9,23 +9,22 @@ const HEADERS_END = "\r\n\r\n";
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 const ERROR = '"error"';
 
-/** One keep-alive connection with one POST at a time, written by hand to cost next to nothing. */
+/**
+ * One keep-alive connection with one POST at a time, written by hand to cost next to nothing. A server may close it while
+ * nothing is under way, as one does that has been left alone for some seconds.
+ */
 export class HttpLane implements Lane {
-  readonly #socket: Socket;
-  readonly #host: string;
+  #socket: Socket | undefined;
+  readonly #url: URL;
   readonly #body: Body;
   #reply: Buffer = Buffer.alloc(0);
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #error: Error | undefined;
 
   constructor(url: string, body: Body) {
-    const { hostname, port, host } = new URL(url);
-    this.#host = host;
+    this.#url = new URL(url);
     this.#body = body;
-    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    this.#socket.on("data", (chunk) => this.#onBytes(chunk));
-    this.#socket.on("error", (error) => this.#fail(error));
-    this.#socket.on("close", () => this.#fail(new Error("the server has closed a publisher's connection")));
+    this.#socket = this.#connect();
   }
 
   send(room: string, datas: readonly string[]): Promise<void> {
@@ -38,8 +37,9 @@ export class HttpLane implements Lane {
       this.#waiting = { resolve, reject };
       const path = `/rooms/${encodeURIComponent(room)}/messages`;
       // The data is ASCII, so its length is that of its bytes.
+      this.#socket ??= this.#connect();
       this.#socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nContent-Type: ${type}\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+        `POST ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\nContent-Type: ${type}\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
         "latin1",
       );
     });
@@ -47,7 +47,20 @@ export class HttpLane implements Lane {
 
   close(): void {
     this.#error ??= new Error("the lane is closed");
-    this.#socket.destroy();
+    this.#socket?.destroy();
+  }
+
+  #connect(): Socket {
+    const { hostname, port } = this.#url;
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    socket.on("data", (chunk) => this.#onBytes(chunk));
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => {
+      if (this.#waiting !== undefined)
+        this.#fail(new Error("the server has closed a publisher's connection"));
+      this.#socket = undefined;
+    });
+    return socket;
   }
 
   #onBytes(chunk: Buffer): void {
