@@ -3,10 +3,12 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { requireRedis } from "../chaos/redis-process.ts";
+import { profileLines } from "./measure/profile.ts";
 import { measureInTurn, type CaseResult } from "./pairs.ts";
 import { summaryOf, tableOf } from "./report.ts";
 import type { Scenario, Settings } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
+import { profiles } from "./servers/profiles.ts";
 import type { Store } from "./servers/servers.ts";
 
 interface Flags {
@@ -16,6 +18,7 @@ interface Flags {
   readonly sockets?: number;
   readonly store: readonly Store[];
   readonly json?: string;
+  readonly profile?: string;
   readonly smoke?: true;
 }
 
@@ -40,6 +43,10 @@ await new Command("npm run bench --")
       .default(["disk"], "disk"),
   )
   .option("--json <file>", "also write all cells into this file")
+  .option(
+    "--profile <folder>",
+    "also take CPU profiles of the servers while messages are delivered, which slows them down",
+  )
   .option("--smoke", "every scenario once with tiny sizes: only whether all messages come")
   .addHelpText("after", help)
   .action(bench)
@@ -59,12 +66,14 @@ async function bench(flags: Flags): Promise<void> {
   };
   try {
     requireRedis("the bench");
+    if (flags.profile !== undefined) profiles.into(flags.profile);
     const results = await measureAll(chosen(flags.scenario), settings, interrupted.signal);
     if (flags.json !== undefined)
       writeFileSync(
         flags.json,
         `${JSON.stringify({ machine: machine(), settings, results }, undefined, 1)}\n`,
       );
+    if (flags.profile !== undefined) console.log(`\n${profileLines(flags.profile).join("\n")}`);
     const voids = results.reduce((sum, one) => sum + one.voids, 0);
     console.log(
       `\n${voids === 0 ? "no cell is void" : `${voids} CELLS ARE VOID: their messages are not all right`}`,

@@ -3,6 +3,7 @@ import type { LoadApi } from "../load/process.ts";
 import type { LoadPlan, Run } from "../load/publishers.ts";
 import type { Cell, Compared, Settings } from "../scenario.ts";
 import { cpuSeconds } from "../measure/processes.ts";
+import { profiles } from "../servers/profiles.ts";
 import { Servers, socketIo, roomcast, type CpuTimes, type Target } from "../servers/servers.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { Subscribers } from "../subscribers/group.ts";
@@ -77,11 +78,13 @@ export async function fanOut(processes: Processes, target: Target, plan: FanOut)
     servers.cpu(),
     clients.map(cpuSeconds),
   ];
+  await profiles.toggle(servers.nodes, "profile began");
   const began = performance.now();
   const { published, messages } = await publishers.call("run", plan.run);
   wrong.push(...(await subscribers.settle(published)));
   const seconds = (performance.now() - began) / 1_000;
   const cpu = difference(servers.cpu(), cpuBefore);
+  await profiles.toggle(servers.nodes, "profile written");
   const busiest = Math.max(...clients.map((pid, i) => cpuSeconds(pid) - clientsBefore[i]!));
   const deliveries = (await subscribers.received()) - receivedBefore;
   const times = await subscribers.latencies();

@@ -45,7 +45,7 @@ const batches: Scenario = {
 
 const oneAtATime: Scenario = {
   name: "one-at-a-time",
-  does: "one room, the next POST when the one before is answered: nothing can be joined",
+  does: "one room, the next POST when the one before is answered",
   cases: (settings) => {
     const socketsPerRoom = socketsOf(settings, 1_000);
     const plan = { socketsPerRoom, load: { inFlight: 1 }, run: { seconds: settings.seconds } };

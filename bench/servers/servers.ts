@@ -6,6 +6,7 @@ import { freePort } from "../../chaos/redis-process.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { cpuSeconds } from "../measure/processes.ts";
 import type { PeerAdapter } from "./peer-process.ts";
+import { profiles } from "./profiles.ts";
 
 /** Where roomcast keeps its log. */
 export type Store = "disk" | "memory" | "redis";
@@ -106,7 +107,7 @@ async function startRoomcast(
   const log = redisUrl === undefined ? ["--store", store] : ["--redis-url", redisUrl];
   const data = ["--data", join(processes.folder, `${name}-data`)];
   const args = [SERVE, "serve", "--config", config, "--port", "0", "--log-level", "warn", ...log, ...data];
-  const process = processes.start(name, globalThis.process.execPath, args, environment());
+  const process = startNode(processes, name, `roomcast ${store}`, args);
   const [, url] = await process.prints(/roomcast listens on (\S+)/);
   return { process, url: url! };
 }
@@ -117,14 +118,15 @@ async function startPeer(
   adapter: PeerAdapter,
   redisUrl = "",
 ): Promise<Started> {
-  const process = processes.start(
-    name,
-    globalThis.process.execPath,
-    [PEER, adapter, redisUrl],
-    environment(),
-  );
+  const process = startNode(processes, name, `socket.io ${adapter}`, [PEER, adapter, redisUrl]);
   const [, url] = await process.prints(/socket\.io listens on (\S+)/);
   return { process, url: url! };
+}
+
+function startNode(processes: Processes, name: string, target: string, args: readonly string[]): RunProcess {
+  const profiled = profiles.options(`${target} ${name}`);
+  const env = { ...environment(), ...profiled.env };
+  return processes.start(name, globalThis.process.execPath, [...profiled.args, ...args], env);
 }
 
 async function startRedis(processes: Processes): Promise<Started> {

@@ -120,6 +120,8 @@ export const rules: readonly Rule[] = [
         "node:events",
         "node:fs",
         "node:http",
+        "node:inspector",
+        "node:inspector/promises",
         "node:net",
         "node:os",
         "node:path",
