@@ -76,7 +76,8 @@ export function encodeData(data: unknown, limits: Pick<Limits, "dataBytes" | "da
     throw new HubError("bad_request", "data is missing: send null for a message without any");
   checkJson(data, limits.dataDepth);
   const json = JSON.stringify(data);
-  if (json.length > limits.dataBytes || utf8Length(json) > limits.dataBytes) {
+  // A character takes at most three bytes, so few texts must be counted.
+  if (json.length * 3 > limits.dataBytes && utf8Length(json) > limits.dataBytes) {
     throw new HubError("too_large", `data takes more than ${limits.dataBytes} bytes as JSON`);
   }
   return json;

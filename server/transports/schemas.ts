@@ -1,16 +1,14 @@
 import { z } from "zod";
 import { parseDuration } from "../../shared/duration.ts";
-import { HubError, type ErrorCode } from "../../shared/errors.ts";
+import { HubError } from "../../shared/errors.ts";
 import type { Limits } from "../../shared/limits.ts";
-import { encodeData, parseEvent, parseMessageId } from "../../shared/message.ts";
+import { encodeData } from "../../shared/message.ts";
 import { parsePosition, type Position } from "../../shared/position.ts";
 import type { Rewind } from "../../shared/protocol.ts";
 import { parseRoomAlias, parseRoomName, type RoomName } from "../../shared/room-name.ts";
 import type { Place } from "../hub/history.ts";
 import type { Publication } from "../hub/hub.ts";
-
-/** Fields whose every fault has a code of its own; all others are `bad_request`. */
-const CODES: Readonly<Record<string, ErrorCode>> = { room: "bad_room", event: "bad_event" };
+import { messageProperties, parseMessage, parsePublish, type PublishInput } from "./publications.ts";
 
 /**
  * Checks input against a schema.
@@ -23,23 +21,36 @@ function check<Schema extends z.ZodType>(schema: Schema, input: unknown, what: s
   const issue = result.error.issues[0]!;
   if (issue.code === "custom" && issue.params?.["refused"] instanceof HubError) throw issue.params["refused"];
   const path = issue.path.join(".");
-  throw new HubError(
-    CODES[path] ?? "bad_request",
-    `${path === "" ? what : `${what}: ${path}`}: ${issue.message}`,
-  );
+  throw new HubError("bad_request", `${path === "" ? what : `${what}: ${path}`}: ${issue.message}`);
 }
 
+type Checked<Output> = z.ZodPipe<z.ZodUnknown, z.ZodTransform<Output>>;
+type Issues = Parameters<Parameters<z.ZodUnknown["transform"]>[0]>[1];
+
 /** Runs one of the contract's own checks inside a schema, so that its error comes out as it is. */
-function by<Output>(parse: (input: unknown) => Output): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Output>> {
-  return z.unknown().transform((input, context) => {
-    try {
-      return parse(input);
-    } catch (refused) {
-      if (!(refused instanceof HubError)) throw refused;
-      context.addIssue({ code: "custom", message: refused.message, params: { refused } });
-      return z.NEVER;
-    }
+function by<Output>(parse: (input: unknown) => Output): Checked<Output> {
+  return z.unknown().transform((input, issues) => run(parse, input, issues));
+}
+
+/** The same for a field that may be absent. */
+function ifPresent<Output>(parse: (input: unknown) => Output): z.ZodExactOptional<Checked<Output>> {
+  const checked = z.unknown().transform((input, issues) => {
+    if (input !== undefined) return run(parse, input, issues);
+    // An absent field comes here too, and its issue is dropped: an error would cost its stack each time for nothing.
+    issues.addIssue({ code: "custom", message: "it is undefined" });
+    return z.NEVER;
   });
+  return checked.exactOptional();
+}
+
+function run<Output>(parse: (input: unknown) => Output, input: unknown, issues: Issues): Output {
+  try {
+    return parse(input);
+  } catch (refused) {
+    if (!(refused instanceof HubError)) throw refused;
+    issues.addIssue({ code: "custom", message: refused.message, params: { refused } });
+    return z.NEVER;
+  }
 }
 
 function parseRewind(input: unknown): number | string {
@@ -72,9 +83,6 @@ export interface MembersInput {
   readonly after?: string;
   readonly limit: number;
 }
-
-/** A message as it came in, checked; its data is encoded already. */
-export type PublishInput = Publication & { readonly room: RoomName };
 
 export interface HistoryInput {
   readonly room: RoomName;
@@ -131,43 +139,19 @@ function encodeInfo(input: unknown, limits: Limits): string {
 
 /** Makes the checks with one hub's limits. */
 export function createParsers(limits: Limits): Parsers {
-  const room = by((input) => parseRoomName(input, limits.roomNameBytes)).meta({
-    type: "string",
-    examples: ["chat:lobby"],
-  });
-  const event = by(parseEvent).meta({ type: "string", examples: ["message"] });
-  const id = by(parseMessageId).meta({
-    type: "string",
-    description: "sent again, the same id is the same message",
-  });
-  const data = by((input) => encodeData(input, limits)).meta({
-    description: `any JSON, up to ${limits.dataBytes} bytes`,
-  });
-  const position = by(parsePosition);
-  const place = by(parsePlace);
-  const rewind = by(parseRewind);
-  const info = by((input) => encodeInfo(input, limits));
-
-  const message = z.object({
-    event,
-    data,
-    id: id.exactOptional(),
-    ephemeral: z.boolean().exactOptional().describe("delivered live and never kept"),
-    echo: z.boolean().exactOptional().describe("ephemeral only: false leaves the sender out"),
-  });
-  const kept = (value: { ephemeral?: boolean; echo?: boolean }): boolean =>
-    value.echo !== false || value.ephemeral === true;
-  const echo = { message: "only an ephemeral message may leave its sender out", path: ["echo"] };
-  const withRoom = z.object({ room, ...message.shape });
+  const room = by((input) => parseRoomName(input, limits.roomNameBytes));
+  const place = ifPresent(parsePlace);
+  const encode = (input: unknown): string => encodeInfo(input, limits);
 
   const join = z.object({
     room,
-    since: position.exactOptional(),
-    rewind: rewind.exactOptional(),
+    since: ifPresent(parsePosition),
+    rewind: ifPresent(parseRewind),
     presence: z.boolean().exactOptional(),
-    info: info.exactOptional(),
+    info: ifPresent(encode),
   });
   const leave = z.object({ room });
+  const info = z.object({ room, info: by(encode) });
   const members = z.object({
     room,
     after: z.string().max(LONGEST_USER).exactOptional(),
@@ -176,8 +160,8 @@ export function createParsers(limits: Limits): Parsers {
   const history = z
     .object({
       room,
-      after: place.exactOptional(),
-      before: place.exactOptional(),
+      after: place,
+      before: place,
       limit: pageOf(limits.historyPage, Math.min(DEFAULT_PAGE, limits.historyPage)),
     })
     .refine(
@@ -185,20 +169,24 @@ export function createParsers(limits: Limits): Parsers {
       "give after or before, not both",
     );
 
-  const checked = { message: message.refine(kept, echo), publish: withRoom.refine(kept, echo) };
+  const properties = messageProperties(limits);
   return {
     room: (input) => parseRoomName(input, limits.roomNameBytes),
     alias: (input) => parseRoomAlias(input, limits.roomNameBytes),
     join: (input) => check(join, input, "join"),
     leave: (input) => check(leave, input, "leave"),
-    publish: (input) => check(checked.publish, input, "publish"),
-    message: (input) => check(checked.message, input, "message"),
+    publish: (input) => parsePublish(input, limits),
+    message: (input) => parseMessage(input, limits),
     history: (input) => check(history, input, "history"),
     members: (input) => check(members, input, "members"),
-    info: (input) => check(z.object({ room, info }), input, "info"),
+    info: (input) => check(info, input, "info"),
     jsonSchemas: {
-      message: z.toJSONSchema(message, { io: "input" }),
-      publish: z.toJSONSchema(withRoom, { io: "input" }),
+      message: { type: "object", properties, required: ["event", "data"] },
+      publish: {
+        type: "object",
+        properties: { room: { type: "string", examples: ["chat:lobby"] }, ...properties },
+        required: ["room", "event", "data"],
+      },
     },
   };
 }

@@ -3,7 +3,7 @@ import type { PublishReply } from "../../../shared/protocol.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { Hub, Publication } from "../../hub/hub.ts";
 import type { Session } from "../../hub/session.ts";
-import type { PublishInput } from "../schemas.ts";
+import type { PublishInput } from "../publications.ts";
 
 /** What became of one item. */
 export type Outcome = PublishReply | HubError;

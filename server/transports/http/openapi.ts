@@ -23,8 +23,7 @@ function describeApi({ jsonSchemas }: Parsers, version: string): JsonSchema {
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [route.method]: describeRoute(route) };
   }
-  const message = withoutDialect(jsonSchemas.message);
-  const publish = withoutDialect(jsonSchemas.publish);
+  const { message, publish } = jsonSchemas;
   return {
     openapi: "3.1.0",
     info: { title: "roomcast", version, description: "A hub in which every room is a log with positions." },
@@ -117,10 +116,6 @@ function object(properties: Readonly<Record<string, unknown>>, optional: readonl
     properties,
     required: Object.keys(properties).filter((name) => !optional.includes(name)),
   };
-}
-
-function withoutDialect({ $schema: _dialect, ...schema }: JsonSchema): JsonSchema {
-  return schema;
 }
 
 const STRING = { type: "string" };
