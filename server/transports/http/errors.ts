@@ -2,6 +2,8 @@ import type { ServerResponse } from "node:http";
 import type { ErrorRequestHandler } from "express";
 import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { Observer } from "../../hub/observer.ts";
+import { NO_JSON, NO_UTF8 } from "./body.ts";
+import { sendJson } from "./replies.ts";
 import { HTTP_STATUS } from "./status.ts";
 
 /** The header with the id under which the hub's log speaks of a request. */
@@ -9,23 +11,26 @@ export const REQUEST_ID = "X-Request-Id";
 
 /** What Express' body parsers refuse, by their `type`; the rest of what they say is not for strangers. */
 const BODY_FAULTS: Readonly<Record<string, string>> = {
-  "charset.unsupported": "the body must be UTF-8",
+  "charset.unsupported": NO_UTF8,
   "encoding.unsupported": "the body's Content-Encoding must be gzip, deflate, br or identity",
-  "entity.parse.failed": "the body is no valid JSON",
+  "entity.parse.failed": NO_JSON,
   "request.aborted": "the request ended before its body did",
   "request.size.invalid": "the body's size is not its Content-Length",
 };
 
-/** Answers every error in the one form that errors have. */
+/** Answers every error that comes to Express. */
 export function handleErrors(observer: Observer): ErrorRequestHandler {
-  return (failure: unknown, _request, response, _next) => {
-    const error = report(observer, response, asHubError(failure));
-    // Half an answer can't be taken back; a broken connection at least shows that it is half.
-    if (response.headersSent) return void response.destroy();
-    const { retryAfterMs } = error;
-    if (retryAfterMs !== undefined) response.set("Retry-After", String(Math.ceil(retryAfterMs / 1_000)));
-    return response.status(HTTP_STATUS[error.code]).type("json").send(JSON.stringify({ error }));
-  };
+  return (failure: unknown, _request, response, _next) => sendError(observer, response, failure);
+}
+
+/** Answers an error in the one form that errors have. */
+export function sendError(observer: Observer, response: ServerResponse, failure: unknown): void {
+  const error = report(observer, response, asHubError(failure));
+  // Half an answer can't be taken back; a broken connection at least shows that it is half.
+  if (response.headersSent) return void response.destroy();
+  const { retryAfterMs } = error;
+  if (retryAfterMs !== undefined) response.setHeader("Retry-After", String(Math.ceil(retryAfterMs / 1_000)));
+  sendJson(response, HTTP_STATUS[error.code], JSON.stringify({ error }));
 }
 
 /** Makes an error one of the table's and reports it if it is a bug, with the request's id. */

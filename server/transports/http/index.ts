@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { createApp } from "./app.ts";
 import type { HttpContext, HttpHandler } from "./context.ts";
+import { plainPosts } from "./plain-posts.ts";
 import { isRoute } from "./routes.ts";
 
 export type { HttpContext, HttpHandler } from "./context.ts";
@@ -13,6 +14,7 @@ export type { HttpContext, HttpHandler } from "./context.ts";
  */
 export function createHttpHandler(context: HttpContext): HttpHandler {
   const app = createApp(context);
+  const answersPlainPost = plainPosts(context);
   const files = filesOf(context.webRoot);
   return (request, response, next) => {
     if (next !== undefined) {
@@ -20,7 +22,7 @@ export function createHttpHandler(context: HttpContext): HttpHandler {
       const isFile = (request.method === "GET" || request.method === "HEAD") && files.has(path);
       if (!isFile && !isRoute(request.method ?? "", path)) return next();
     }
-    return void app(request, response);
+    if (!answersPlainPost(request, response)) app(request, response);
   };
 }
 
