@@ -8,7 +8,8 @@ import type { RoomName } from "./room-name.ts";
  */
 export function packetHead(room: RoomName, event: string, dataJson: string, from: From | undefined): string {
   const speaker = from === undefined ? "" : `"from":${JSON.stringify(from)},`;
-  return `["${event}",${dataJson},{"room":${JSON.stringify(room)},${speaker}`;
+  // The name of a room has nothing that JSON would escape.
+  return `["${event}",${dataJson},{"room":"${room}",${speaker}`;
 }
 
 /** The part of a head that its sender wrote, event and data: what the same id must say again to be the same message. */

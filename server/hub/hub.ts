@@ -153,21 +153,24 @@ export class Hub {
     if (pending !== undefined) await pending;
     session.rateLimit?.take(publications.length);
     const results = new Array<PublishReply | HubError>(publications.length);
-    const kept: { readonly index: number; readonly draft: Draft }[] = [];
     const sent: Promise<void>[] = [];
+    const [drafts, indexes]: [Draft[], number[]] = [[], []];
     publications.forEach((publication, index) => {
       const draft = draftOf(session, room, publication);
-      if (publication.ephemeral !== true) return kept.push({ index, draft });
-      const except = publication.echo === false ? { except: session.id } : {};
-      results[index] = { room, id: draft.id, ephemeral: true };
-      const broadcast = this.#context.broker.broadcast(room, { id: draft.id, head: draft.head, ...except });
-      return sent.push(broadcast.catch((error: unknown) => void (results[index] = toHubError(error))));
+      if (publication.ephemeral === true) {
+        const except = publication.echo === false ? { except: session.id } : {};
+        results[index] = { room, id: draft.id, ephemeral: true };
+        const broadcast = this.#context.broker.broadcast(room, { id: draft.id, head: draft.head, ...except });
+        sent.push(broadcast.catch((error: unknown) => void (results[index] = toHubError(error))));
+      } else {
+        drafts.push(draft);
+        indexes.push(index);
+      }
     });
-    if (kept.length > 0) {
-      const drafts = kept.map(({ draft }) => draft);
+    if (drafts.length > 0) {
       const appended = await this.#context.broker.append(room, drafts, optionsOf(room, this.#context.rooms));
       appended.forEach(
-        (result, i) => (results[kept[i]!.index] = result.ok ? publishedAt(room, result) : result.error),
+        (result, i) => (results[indexes[i]!] = result.ok ? publishedAt(room, result) : result.error),
       );
     }
     await Promise.all(sent);

@@ -1,17 +1,14 @@
 import { HubError, toHubError } from "../../../shared/errors.ts";
-import type { PublishReply } from "../../../shared/protocol.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { Hub, Publication } from "../../hub/hub.ts";
 import type { Session } from "../../hub/session.ts";
 import type { PublishInput } from "../publications.ts";
+import type { Outcome } from "./replies.ts";
 
-/** What became of one item. */
-export type Outcome = PublishReply | HubError;
-
-/** Runs a check and gives its refusal as a value, so that one bad item spoils no other. */
-export function attempt<Value>(check: () => Value): Value | HubError {
+/** Runs a check of an item and gives its refusal as a value, so that one bad item spoils no other. */
+export function attempt<Value>(check: (item: unknown) => Value, item: unknown): Value | HubError {
   try {
-    return check();
+    return check(item);
   } catch (error) {
     if (error instanceof HubError) return error;
     throw error;
@@ -32,6 +29,7 @@ export async function publishItems(
   const valid = items.filter((item): item is Publication => !(item instanceof HubError));
   if (valid.length === 0) return items as readonly HubError[];
   const replies = await hub.publish(session, room, valid);
+  if (valid.length === items.length) return replies;
   let next = 0;
   return items.map((item) => (item instanceof HubError ? item : replies[next++]!));
 }

@@ -40,19 +40,16 @@ export function readWhole(request: IncomingMessage): Promise<Buffer> {
 
 /** Parses a JSON body. @throws HubError `bad_request`, with the words that it has behind Express */
 export function parseJson(body: Buffer): unknown {
-  const text = textOf(body);
-  if (text === undefined) throw new HubError("bad_request", NO_UTF8);
+  if (!isUtf8(body)) throw new HubError("bad_request", NO_UTF8);
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(withoutMark(body.toString())) as unknown;
   } catch {
     throw new HubError("bad_request", NO_JSON);
   }
 }
 
-/** Decodes bytes, without a byte order mark; undefined if they are no UTF-8. */
-export function textOf(bytes: Buffer): string | undefined {
-  if (!isUtf8(bytes)) return undefined;
-  const text = bytes.toString();
+/** Takes the byte order mark off a text that begins with one. */
+export function withoutMark(text: string): string {
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
 

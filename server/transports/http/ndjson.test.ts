@@ -47,7 +47,7 @@ function start(batchLines: number) {
     answer: async (lines) => {
       const values = lines.map((line) => ("value" in line ? line.value : line.code));
       batches.push(values);
-      return values;
+      return values.map((value) => JSON.stringify(value));
     },
   });
   return { request, response, batches, done, stopping };

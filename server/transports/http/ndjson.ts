@@ -2,7 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HubError } from "../../../shared/errors.ts";
+import { withoutMark } from "./body.ts";
 import { LineSplitter, type Line } from "./line-splitter.ts";
+
+/** Answers that are there at once are written together, up to about so many characters. */
+const WRITE_CHARACTERS = 65_536;
 
 export interface NdjsonOptions {
   /** Longest line, in bytes; a longer one is answered with `too_large`. */
@@ -11,10 +15,8 @@ export interface NdjsonOptions {
   readonly batchLines: number;
   /** Ends the reading: lines that have come are answered, the rest is the caller's to send again. */
   readonly stopping: AbortSignal;
-  /** Answers lines, each in its place; must not reject. Each line is a JSON value, or why it is none. */
-  readonly answer: (
-    lines: readonly (HubError | { readonly value: unknown })[],
-  ) => Promise<readonly unknown[]>;
+  /** Answers lines with JSON text, each in its place; must not reject. Each line is a JSON value, or why it is none. */
+  readonly answer: (lines: readonly (HubError | { readonly value: unknown })[]) => Promise<readonly string[]>;
 }
 
 /**
@@ -62,27 +64,24 @@ async function answerAll(
   response: ServerResponse,
   options: NdjsonOptions,
 ): Promise<void> {
-  const inputs = lines.map((line) => parse(line, options.lineBytes)).filter((input) => input !== undefined);
+  const inputs = lines.map(parse).filter((input) => input !== undefined);
+  let answers = "";
   for (let start = 0; start < inputs.length; start += options.batchLines) {
     // A chunk of short lines makes many batches, and this caller is not the only one.
     if (start > 0) await nextTurn();
     if (response.destroyed) return;
-    const answers = await options.answer(inputs.slice(start, start + options.batchLines));
-    const text = answers.map((answer) => `${JSON.stringify(answer)}\n`).join("");
-    if (!response.write(text)) await drained(response);
+    const end = start + options.batchLines;
+    answers += `${(await options.answer(inputs.slice(start, end))).join("\n")}\n`;
+    // A write costs as much as ten messages.
+    if (end < inputs.length && answers.length < WRITE_CHARACTERS) continue;
+    if (!response.write(answers)) await drained(response);
+    answers = "";
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-function parse(line: Line, lineBytes: number): HubError | { readonly value: unknown } | undefined {
-  if (line === "too long") return new HubError("too_large", `the line takes more than ${lineBytes} bytes`);
-  let text: string;
-  try {
-    text = utf8.decode(line);
-  } catch {
-    return new HubError("bad_request", "the line must be UTF-8");
-  }
+function parse(line: Line): HubError | { readonly value: unknown } | undefined {
+  if (typeof line !== "string") return line;
+  const text = withoutMark(line);
   if (text.trim() === "") return undefined;
   try {
     return { value: JSON.parse(text) as unknown };

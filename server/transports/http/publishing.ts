@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
-import { attempt, publishItems, publishToRooms, type Outcome } from "./batch.ts";
+import { attempt, publishItems, publishToRooms } from "./batch.ts";
 import type { Body } from "./body.ts";
 import type { HttpContext } from "./context.ts";
 import { report } from "./errors.ts";
 import { answerLines } from "./ndjson.ts";
-import { sendJson } from "./replies.ts";
+import { outcomeJson, sendJson, type Outcome } from "./replies.ts";
 import { sessionOf } from "./session.ts";
 
 /** Bytes of a line beside its data: the names of the fields, event and id. */
@@ -34,7 +34,7 @@ export async function publishIntoRoom(
   const publication = parsers.message(withKey(value, request));
   const [outcome] = await hub.publish(sessionOf(request), room, [publication]);
   if (outcome instanceof HubError) throw outcome;
-  sendJson(response, 201, JSON.stringify(outcome));
+  sendJson(response, 201, outcomeJson(outcome!));
 }
 
 /** Publishes an array of messages that name their rooms, and answers. @throws HubError what it is refused with */
@@ -48,7 +48,7 @@ export async function publishIntoMany(
     throw new HubError("bad_request", "send application/json: an array of {room, event, data, id?}");
   }
   checkArray(context, body.value, request);
-  const items = body.value.map((item) => attempt(() => context.parsers.publish(item)));
+  const items = body.value.map((item) => attempt(context.parsers.publish, item));
   const outcomes = await publishToRooms(context.hub, sessionOf(request), items);
   sendResults(context, outcomes, response);
 }
@@ -61,7 +61,7 @@ async function publishArray(
   response: ServerResponse,
 ): Promise<void> {
   checkArray(context, body, request);
-  const items = body.map((item) => attempt(() => context.parsers.message(item)));
+  const items = body.map((item) => attempt(context.parsers.message, item));
   sendResults(context, await publishItems(context.hub, sessionOf(request), room, items), response);
 }
 
@@ -85,7 +85,7 @@ function publishLines(
     stopping: context.stopping,
     answer: async (lines) => {
       const items = lines.map((line) =>
-        line instanceof HubError ? line : attempt(() => parsers.message(line.value)),
+        line instanceof HubError ? line : attempt(parsers.message, line.value),
       );
       const outcomes = await publishItems(hub, session, room, items).catch((failure: unknown) => {
         const refusal = toHubError(failure);
@@ -124,16 +124,17 @@ function checkArray({ limits }: HttpContext, body: readonly unknown[], request: 
 }
 
 function sendResults(context: HttpContext, outcomes: readonly Outcome[], response: ServerResponse): void {
-  sendJson(response, 201, JSON.stringify({ results: resultsOf(context, outcomes, response) }));
+  sendJson(response, 201, `{"results":[${resultsOf(context, outcomes, response).join(",")}]}`);
 }
 
+/** Each outcome as JSON text. */
 function resultsOf(
   { observer }: HttpContext,
   outcomes: readonly Outcome[],
   response: ServerResponse,
-): readonly unknown[] {
+): readonly string[] {
   const errors = outcomes.filter((outcome) => outcome instanceof HubError);
   // One bug that befalls many items is one entry of the log.
   for (const error of new Set(errors)) report(observer, response, error);
-  return outcomes.map((outcome) => (outcome instanceof HubError ? { error: outcome } : outcome));
+  return outcomes.map(outcomeJson);
 }
