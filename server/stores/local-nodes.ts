@@ -9,7 +9,7 @@ export interface LocalNode {
 /** Tells all nodes that share a store what happens in it, in one order for all of them. */
 export class NodesInOrder<Node> {
   readonly #nodes = new Set<Node>();
-  readonly #untold: ((node: Node) => void)[] = [];
+  readonly #untold: (() => void)[] = [];
   #telling = false;
 
   get size(): number {
@@ -28,21 +28,31 @@ export class NodesInOrder<Node> {
     this.#nodes.delete(node);
   }
 
-  /** A handler that changes something would otherwise overtake what it is being told of. */
   tell(...news: readonly ((node: Node) => void)[]): void {
-    this.#untold.push(...news);
+    this.tellInTurn(() => news.forEach((one) => this.#nodes.forEach(one)));
+  }
+
+  /** A handler that changes something would otherwise overtake what it is being told of. */
+  protected tellInTurn(tellAll: () => void): void {
+    this.#untold.push(tellAll);
     if (this.#telling) return;
     this.#telling = true;
-    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift())
-      this.#nodes.forEach(next);
+    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) next();
     this.#telling = false;
+  }
+
+  protected get nodes(): Iterable<Node> {
+    return this.#nodes;
   }
 }
 
 /** Sends what happens in a store to all nodes that share it, in one order for all of them. */
 export class LocalNodes extends NodesInOrder<LocalNode> {
   send(messages: readonly StoredMessage[]): void {
-    this.tell(...messages.map((message) => (node: LocalNode) => node.receive(message)));
+    if (messages.length === 0) return;
+    this.tellInTurn(() => {
+      for (const message of messages) for (const node of this.nodes) node.receive(message);
+    });
   }
 
   sendEphemeral(message: EphemeralMessage): void {

@@ -6,13 +6,14 @@ import {
   openSync,
   readFileSync,
   readSync,
+  renameSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DataFolderError } from "./data-folder-error.ts";
 
 /** Grows with each change that an older version would misread. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** @throws DataFolderError `newer` or `damaged` */
 export function checkFormat(folder: string, file: string): void {
@@ -37,9 +38,14 @@ export function checkFormat(folder: string, file: string): void {
   }
 }
 
+/** Says that the folder is of this version, which reads all that earlier ones wrote. */
 export function writeFormat(folder: string): void {
   const path = formatFile(folder);
-  if (!existsSync(path)) writeFileSync(path, `roomcast ${FORMAT}\n`, { flush: true });
+  const text = `roomcast ${FORMAT}\n`;
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+  // In one step: a folder whose format is cut off passes for a damaged one.
+  writeFileSync(`${path}.new`, text, { flush: true });
+  renameSync(`${path}.new`, path);
 }
 
 function formatFile(folder: string): string {

@@ -5,7 +5,7 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import { DataFolderError } from "./data-folder-error.ts";
 import { checkFormat, checkLength, writeFormat } from "./data-file.ts";
 import { isFull, StoreFull } from "./full-disk.ts";
-import { decodeRoom, logKey, roomKey } from "./records.ts";
+import { decodeRoom, logKey, messageKey, offsetOfKey, roomKey, type RoomRecord } from "./records.ts";
 
 /** When an append is acknowledged: when it is safe from a power failure, or when the system has it. */
 export type Durability = "synced" | "written";
@@ -139,6 +139,24 @@ export class Database {
       { table: "rooms", key },
       { table: "dead", key: logKey(log), value: Buffer.alloc(1) },
     ];
+  }
+
+  /**
+   * Deletes blocks all of whose messages are before an offset.
+   *
+   * @returns the first message that may still be there
+   */
+  deleteMessages({ log, swept }: RoomRecord, before: number, most: number, writes: Write[]): number {
+    if (swept >= before) return swept;
+    const range = { start: messageKey(log, swept), end: messageKey(log, before), limit: most };
+    let deleted = 0;
+    let until = swept;
+    for (const key of this.keys("messages", range)) {
+      writes.push({ table: "messages", key: Buffer.from(key) });
+      until = offsetOfKey(key) + 1;
+      deleted += 1;
+    }
+    return deleted < most ? before : until;
   }
 
   /**

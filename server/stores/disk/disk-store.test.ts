@@ -5,10 +5,12 @@ import { parseRoomName } from "../../../shared/room-name.ts";
 import { DiskBench, draft, drafts, placed } from "../../../test/support/disk-bench.ts";
 import type { Appended } from "../../hub/broker.ts";
 import { Database } from "./database.ts";
-import { messageKey } from "./records.ts";
+import { messageKey, sealed } from "./records.ts";
 
 const room = parseRoomName("chat:lobby");
 const other = parseRoomName("stream:build-42");
+/** What version 2 has added to the record of a room. */
+const OLDEST_TIME_BYTES = 8;
 const KEEP = { messages: 10_000, ageMs: 3_600_000 };
 
 let bench: DiskBench;
@@ -75,11 +77,32 @@ describe("a data folder", () => {
 
   test("of a newer version is refused", async () => {
     await (await bench.open()).close();
-    writeFileSync(join(bench.folder, "format"), "roomcast 2\n");
+    writeFileSync(join(bench.folder, "format"), "roomcast 3\n");
     await expect(bench.open()).rejects.toMatchObject({
       problem: "newer",
       message: expect.stringContaining(`${bench.folder} is of a newer version`),
     });
+  });
+
+  test("of version 1 is read, and is of version 2 from then on", async () => {
+    const before = await bench.open();
+    for (const id of ["a", "b", "c"]) await before.append(room, [draft(id, true)], KEEP);
+    const page = await before.read(room, { after: 0, limit: 9 });
+    await before.close();
+    writeFileSync(join(bench.folder, "format"), "roomcast 1\n");
+    await bench.spoil("rooms", (key, value) => sealed(key, value.subarray(0, -OLDEST_TIME_BYTES)));
+
+    const after = await bench.open();
+    expect(await after.read(room, { after: 0, limit: 9 })).toEqual(page);
+    expect(placed(await after.append(room, [draft("b", true), draft("d")], KEEP))).toMatchObject([
+      { duplicate: true, position: { offset: 2 } },
+      { duplicate: false, position: { offset: 4 } },
+    ]);
+    bench.now += KEEP.ageMs;
+    await after.append(room, [draft("e")], KEEP);
+    bench.now += 1;
+    expect(await after.read(room, { after: 0, limit: 9 })).toMatchObject({ firstOffset: 5 });
+    expect(readFileSync(join(bench.folder, "format"), "utf8")).toBe("roomcast 2\n");
   });
 
   test("tells how much it holds", async () => {
@@ -156,16 +179,17 @@ describe("a damaged data folder", () => {
 
   test("that is found while it is read, is an error and never another message", async () => {
     const store = await bench.open();
+    await store.append(room, [draft("later")], KEEP);
     const database = new Database(bench.folder, "synced");
     await database.commit([
-      { table: "messages", key: messageKey(1, 10), value: Buffer.from("something else") },
+      { table: "messages", key: messageKey(1, 20), value: Buffer.from("something else") },
     ]);
     await expect(store.read(room, { after: 0, limit: 99 })).rejects.toMatchObject({
       code: "internal",
       cause: { name: "DamagedRecord" },
     });
     await expect(store.check(room, 10)).rejects.toMatchObject({ code: "internal" });
-    expect((await store.read(room, { after: 10, limit: 99 })).messages).toHaveLength(10);
+    expect((await store.read(room, { after: 20, limit: 99 })).messages).toHaveLength(1);
     await database.close();
   });
 });
@@ -246,6 +270,6 @@ describe("a store on disk", () => {
     await expect(store.append(room, [draft("c")], KEEP)).rejects.toMatchObject({ code: "unavailable" });
     const again = await bench.open();
     expect((await again.read(room, { after: 0, limit: 9 })).messages).toHaveLength(1);
-    expect(readFileSync(join(bench.folder, "format"), "utf8")).toBe("roomcast 1\n");
+    expect(readFileSync(join(bench.folder, "format"), "utf8")).toBe("roomcast 2\n");
   });
 });

@@ -8,22 +8,15 @@ import { newEpoch } from "../new-epoch.ts";
 import { lookBack } from "../look-back.ts";
 import { untold } from "../untold.ts";
 import type { Database, Write } from "./database.ts";
-import { endsOf, findRoom, firstKept, messageAt, presentOf } from "./log-reader.ts";
-import {
-  decodeId,
-  encodeId,
-  encodeMessage,
-  encodeRoom,
-  idKey,
-  messageKey,
-  roomKey,
-  type IdRecord,
-  type MessageRecord,
-  type RoomRecord,
-} from "./records.ts";
+import { endsOf, findRoom, firstKept, Messages, presentOf } from "./log-reader.ts";
+import { blockEnd, encodeBlock, type MessageRecord } from "./message-blocks.ts";
+import { decodeId, encodeId, encodeRoom, idKey, messageKey, roomKey } from "./records.ts";
+import type { IdRecord, RoomRecord } from "./records.ts";
 
-/** An append deletes so many more of what is no longer kept than it adds; the sweep does the rest. */
-const DELETES_BESIDE = 16;
+/** So much that is no longer kept waits, since looking for it costs as much as some messages; the sweep takes the rest. */
+const DELETES_FROM = 64;
+/** A commit deletes so many more records of messages than it adds messages. */
+const DELETES_BESIDE = 64;
 
 /** Works out what happens to one room within one commit. Nothing of it is true before its writes are committed. */
 export class LogWriter {
@@ -32,10 +25,12 @@ export class LogWriter {
   readonly #idempotencyMs: number;
   readonly #now: number;
   readonly #before: RoomRecord | undefined;
-  #record: RoomRecord;
+  readonly #messages: Messages;
+  /** The room's own, and changed in place: a copy for each message would cost more than the message. */
+  readonly #record: { -readonly [Field in keyof RoomRecord]: RoomRecord[Field] };
   /** What is not in the database yet: offsets from the top that it has to the top that this commit makes. */
   readonly #added: StoredMessage[] = [];
-  readonly #heads: string[] = [];
+  readonly #unwritten: MessageRecord[] = [];
   readonly #ids = new Map<string, IdRecord>();
   readonly #idWrites: Write[] = [];
   /** When something was last stored, before the append that is being worked out. */
@@ -48,19 +43,8 @@ export class LogWriter {
     this.#now = now;
     this.#before = findRoom(database, room, now);
     this.#appendedAt = this.#before?.time ?? 0;
-    this.#record = this.#before ?? {
-      log: database.newLog(),
-      epoch: newEpoch(),
-      top: 0,
-      topId: "",
-      first: 1,
-      swept: 1,
-      time: 0,
-      ageMs: 0,
-      generation: 1,
-      rotatedAt: now,
-      forgetAt: now + EMPTY_IDENTITY_MS,
-    };
+    this.#record = this.#before === undefined ? newRecord(database, now) : { ...this.#before };
+    this.#messages = new Messages(database, this.#record.log);
   }
 
   /** The messages that this commit adds, in the order of their offsets. */
@@ -71,13 +55,16 @@ export class LogWriter {
   append(drafts: readonly Draft[], retention: Retention): Appended[] {
     // By the age that held until now: what a reader has been told is gone must not come back with a longer one.
     this.#trim();
-    const time = presentOf(this.#record, this.#now);
-    const forgetAt = time + retention.ageMs + IDENTITY_MS;
-    this.#record = { ...this.#record, time, ageMs: retention.ageMs, forgetAt };
+    const record = this.#record;
+    const time = presentOf(record, this.#now);
+    if (record.first > record.top) record.oldestTime = time;
+    record.time = time;
+    record.ageMs = retention.ageMs;
+    record.forgetAt = time + retention.ageMs + IDENTITY_MS;
     this.#rotateIds(time);
     const results = drafts.map((draft) => this.#place(draft));
     this.#appendedAt = time;
-    this.#keepFrom(this.#record.top - retention.messages + 1);
+    this.#keepFrom(record.top - retention.messages + 1);
     this.#trim();
     return results;
   }
@@ -88,34 +75,44 @@ export class LogWriter {
 
   /** Gives the log another epoch if it has this one. */
   renewEpoch(epoch: string): LogEnds {
-    if (this.#record.epoch === epoch) this.#record = { ...this.#record, epoch: newEpoch() };
+    if (this.#record.epoch === epoch) this.#record.epoch = newEpoch();
     return endsOf(this.#record);
   }
 
   /** Everything that the room's commit consists of. */
   writes(): Write[] {
-    const persisted = this.#persistedTop;
     const { log, first, top } = this.#record;
     const writes: Write[] = [...this.#idWrites];
-    this.#added.forEach(({ offset, time, id }, i) => {
-      if (offset < first) return;
-      const key = messageKey(log, offset);
-      const value = encodeMessage(key, time, id, this.#heads[i]!);
-      writes.push({ table: "messages", key, value });
-    });
-    let { swept } = this.#record;
-    // Nothing is there: what this commit adds and does not keep is never written.
-    if (swept > persisted) swept = first;
-    const until = Math.min(first, swept + 2 * this.#added.length + DELETES_BESIDE);
-    for (; swept < until; swept += 1) {
-      if (swept <= persisted) writes.push({ table: "messages", key: messageKey(log, swept) });
-    }
+    this.#writeMessages(writes);
+    this.#deleteMessages(writes);
     if (this.#before === undefined) writes.push(...this.#database.beginLog(this.#room, log));
     else if (this.#before.top === 0 && top > 0)
       writes.push({ table: "rooms", key: roomKey(this.#room, false) });
     const key = roomKey(this.#room, top > 0);
-    writes.push({ table: "rooms", key, value: encodeRoom(key, { ...this.#record, swept }) });
+    writes.push({ table: "rooms", key, value: encodeRoom(key, this.#record) });
     return writes;
+  }
+
+  /** What this commit adds and does not keep is never written. */
+  #writeMessages(writes: Write[]): void {
+    const { log, first } = this.#record;
+    const persisted = this.#persistedTop;
+    for (let start = Math.max(0, first - persisted - 1); start < this.#unwritten.length;) {
+      const end = blockEnd(this.#unwritten, start);
+      const key = messageKey(log, persisted + end);
+      const value = encodeBlock(key, this.#record.time, this.#unwritten.slice(start, end));
+      writes.push({ table: "messages", key, value });
+      start = end;
+    }
+  }
+
+  #deleteMessages(writes: Write[]): void {
+    const record = this.#record;
+    // Nothing is there.
+    if (record.swept > this.#persistedTop) record.swept = record.first;
+    if (record.first - record.swept < DELETES_FROM) return;
+    const most = this.#added.length + DELETES_BESIDE;
+    record.swept = this.#database.deleteMessages(record, record.first, most, writes);
   }
 
   get #persistedTop(): number {
@@ -134,13 +131,14 @@ export class LogWriter {
     }
     const sentBefore = this.#sentBefore(draft, digest);
     if (sentBefore !== undefined) return sentBefore;
-    const position = { epoch, offset: top + 1, id };
-    const place = { ...position, time };
-    this.#added.push({ room: this.#room, ...place, packet: head + packetTail(place) });
-    this.#heads.push(head);
-    this.#record = { ...this.#record, top: top + 1, topId: id };
-    if (digest !== undefined) this.#rememberId(id, { offset: place.offset, time, digest });
-    return { ok: true, position, time, duplicate: false };
+    const offset = top + 1;
+    const packet = head + packetTail({ id, epoch, offset, time });
+    this.#added.push({ room: this.#room, epoch, offset, id, time, packet });
+    this.#unwritten.push({ time, id, head });
+    this.#record.top = offset;
+    this.#record.topId = id;
+    if (digest !== undefined) this.#rememberId(id, { offset, time, digest });
+    return { ok: true, position: { epoch, offset, id }, time, duplicate: false };
   }
 
   /** What becomes of a message that may be stored already under an id that nothing remembers. */
@@ -152,16 +150,14 @@ export class LogWriter {
     if (found === undefined) return undefined;
     if (found === "unknown") return { ok: false, error: untold(id) };
     const { offset, message } = found;
-    if (contentOf(message.head.toString()) !== contentOf(head)) return { ok: false, error: reused(id) };
+    if (contentOf(message.head) !== contentOf(head)) return { ok: false, error: reused(id) };
     if (digest !== undefined) this.#rememberId(id, { offset, time: message.time, digest });
     return { ok: true, position: { epoch, offset, id }, time: message.time, duplicate: true };
   }
 
   #messageAt(offset: number): MessageRecord {
     const i = offset - this.#persistedTop - 1;
-    if (i < 0) return messageAt(this.#database, this.#record.log, offset);
-    const { time, id } = this.#added[i]!;
-    return { time, id, head: Buffer.from(this.#heads[i]!) };
+    return i < 0 ? this.#messages.at(offset) : this.#unwritten[i]!;
   }
 
   #knownId(id: string): IdRecord | undefined {
@@ -186,21 +182,40 @@ export class LogWriter {
   #rotateIds(time: number): void {
     const elapsed = time - this.#record.rotatedAt;
     if (elapsed < this.#idempotencyMs) return;
-    const generation = this.#record.generation + (elapsed < 2 * this.#idempotencyMs ? 1 : 2);
-    this.#record = { ...this.#record, generation, rotatedAt: time };
+    this.#record.generation += elapsed < 2 * this.#idempotencyMs ? 1 : 2;
+    this.#record.rotatedAt = time;
   }
 
   /** Lets go of what is over age. */
   #trim(): void {
+    const record = this.#record;
     const top = this.#persistedTop;
     // What this commit adds can't be over age, and is not to be found in the database either.
-    if (this.#record.first <= top)
-      this.#keepFrom(firstKept(this.#database, { ...this.#record, top }, this.#now));
+    if (record.first > top || record.oldestTime >= presentOf(record, this.#now) - record.ageMs) return;
+    this.#keepFrom(firstKept(this.#messages, { ...record, top }, this.#now));
+    record.oldestTime = record.first <= top ? this.#messages.at(record.first).time : record.time;
   }
 
   #keepFrom(first: number): void {
-    if (first > this.#record.first) this.#record = { ...this.#record, first };
+    if (first > this.#record.first) this.#record.first = first;
   }
+}
+
+function newRecord(database: Database, now: number): RoomRecord {
+  return {
+    log: database.newLog(),
+    epoch: newEpoch(),
+    top: 0,
+    topId: "",
+    first: 1,
+    swept: 1,
+    time: 0,
+    ageMs: 0,
+    generation: 1,
+    rotatedAt: now,
+    forgetAt: now + EMPTY_IDENTITY_MS,
+    oldestTime: 0,
+  };
 }
 
 function reused(id: string): HubError {

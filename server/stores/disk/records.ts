@@ -6,7 +6,7 @@ import type { RoomName } from "../../../shared/room-name.ts";
  * that was damaged or that is another one's is never taken for the one that was asked for.
  *
  * rooms     1 byte (1: has had messages, 0: has not), room name → RoomRecord
- * messages  number of the log, offset → time, id, head of the packet
+ * messages  number of the log, offset of the last message → MessageBlock (see `message-blocks.ts`)
  * ids       number of the log, generation, id → offset, time, digest
  */
 export interface RoomRecord {
@@ -26,13 +26,8 @@ export interface RoomRecord {
   readonly generation: number;
   readonly rotatedAt: number;
   readonly forgetAt: number;
-}
-
-export interface MessageRecord {
-  readonly time: number;
-  readonly id: string;
-  /** As text only where it is asked for: most looks at a message are for its time or its id. */
-  readonly head: Buffer;
+  /** No message that is kept is of an earlier time; 0 in records that an earlier version wrote. */
+  readonly oldestTime: number;
 }
 
 export interface IdRecord {
@@ -50,7 +45,7 @@ const LOG_BYTES = 6;
 const OFFSET_BYTES = 8;
 const GENERATION_BYTES = 4;
 const DIGEST_BYTES = 20;
-const CHECKSUM_BYTES = 4;
+export const CHECKSUM_BYTES = 4;
 /** log, generation, top, first, swept, time, ageMs, rotatedAt, forgetAt */
 const ROOM_FIXED_BYTES = CHECKSUM_BYTES + LOG_BYTES + GENERATION_BYTES + 7 * 8;
 
@@ -98,7 +93,7 @@ export function idKey(log: number, generation: number, id: string): Buffer {
 }
 
 export function encodeRoom(key: Buffer, record: RoomRecord): Buffer {
-  const value = Buffer.allocUnsafe(ROOM_FIXED_BYTES + 2 + record.epoch.length + record.topId.length);
+  const value = Buffer.allocUnsafe(ROOM_FIXED_BYTES + 2 + record.epoch.length + record.topId.length + 8);
   let at = value.writeUIntBE(record.log, CHECKSUM_BYTES, LOG_BYTES);
   at = value.writeUInt32BE(record.generation, at);
   const { top, first, swept, time, ageMs, rotatedAt, forgetAt } = record;
@@ -108,13 +103,15 @@ export function encodeRoom(key: Buffer, record: RoomRecord): Buffer {
     at = value.writeUInt8(text.length, at);
     at += value.write(text, at, "latin1");
   }
+  value.writeDoubleBE(record.oldestTime, at);
   return sealed(key, value);
 }
 
 export function decodeRoom(key: Buffer, value: Buffer): RoomRecord {
-  open(key, value);
+  opened(key, value);
   const number = (i: number): number => value.readDoubleBE(CHECKSUM_BYTES + LOG_BYTES + 4 + 8 * i);
   const epochEnd = ROOM_FIXED_BYTES + 1 + value[ROOM_FIXED_BYTES]!;
+  const idEnd = epochEnd + 1 + value[epochEnd]!;
   return {
     log: value.readUIntBE(CHECKSUM_BYTES, LOG_BYTES),
     generation: value.readUInt32BE(CHECKSUM_BYTES + LOG_BYTES),
@@ -126,26 +123,8 @@ export function decodeRoom(key: Buffer, value: Buffer): RoomRecord {
     rotatedAt: number(5),
     forgetAt: number(6),
     epoch: value.toString("latin1", ROOM_FIXED_BYTES + 1, epochEnd),
-    topId: value.toString("latin1", epochEnd + 1, epochEnd + 1 + value[epochEnd]!),
-  };
-}
-
-export function encodeMessage(key: Buffer, time: number, id: string, head: string): Buffer {
-  const value = Buffer.allocUnsafe(CHECKSUM_BYTES + 9 + id.length + Buffer.byteLength(head));
-  value.writeDoubleBE(time, CHECKSUM_BYTES);
-  value.writeUInt8(id.length, CHECKSUM_BYTES + 8);
-  value.write(id, CHECKSUM_BYTES + 9, "latin1");
-  value.write(head, CHECKSUM_BYTES + 9 + id.length, "utf8");
-  return sealed(key, value);
-}
-
-export function decodeMessage(key: Buffer, value: Buffer): MessageRecord {
-  open(key, value);
-  const headStart = CHECKSUM_BYTES + 9 + value[CHECKSUM_BYTES + 8]!;
-  return {
-    time: value.readDoubleBE(CHECKSUM_BYTES),
-    id: value.toString("latin1", CHECKSUM_BYTES + 9, headStart),
-    head: value.subarray(headStart),
+    topId: value.toString("latin1", epochEnd + 1, idEnd),
+    oldestTime: idEnd < value.length ? value.readDoubleBE(idEnd) : 0,
   };
 }
 
@@ -158,7 +137,7 @@ export function encodeId(key: Buffer, { offset, time, digest }: IdRecord): Buffe
 }
 
 export function decodeId(key: Buffer, value: Buffer): IdRecord {
-  open(key, value);
+  opened(key, value);
   return {
     offset: value.readDoubleBE(CHECKSUM_BYTES),
     time: value.readDoubleBE(CHECKSUM_BYTES + 8),
@@ -166,12 +145,14 @@ export function decodeId(key: Buffer, value: Buffer): IdRecord {
   };
 }
 
-function sealed(key: Buffer, value: Buffer): Buffer {
+/** Puts the checksum over key and value into the value. */
+export function sealed(key: Buffer, value: Buffer): Buffer {
   value.writeUInt32BE(crc32(value.subarray(CHECKSUM_BYTES), crc32(key)), 0);
   return value;
 }
 
-function open(key: Buffer, value: Buffer): void {
+/** @throws DamagedRecord if the value is not what was written under this key */
+export function opened(key: Buffer, value: Buffer): void {
   if (value.length >= CHECKSUM_BYTES) {
     const checksum = crc32(value.subarray(CHECKSUM_BYTES), crc32(key));
     if (value.readUInt32BE(0) === checksum) return;

@@ -25,7 +25,8 @@ describe("what is over", () => {
     bench.now += 2_000;
     await store.sweep();
     await store.close();
-    expect(await bench.counts()).toEqual({ rooms: 2, messages: 100, ids: 0, dead: 0 });
+    // In blocks of 64, of the first of which some are over.
+    expect(await bench.counts()).toEqual({ rooms: 2, messages: 4, ids: 0, dead: 0 });
     bench.now += KEEP.ageMs;
     const later = await bench.open();
     await later.sweep();
@@ -37,7 +38,10 @@ describe("what is over", () => {
     const store = await bench.open();
     for (let i = 0; i < 50; i += 1) await store.append(room, drafts(10), { ...KEEP, messages: 20 });
     await store.close();
-    expect(await bench.counts()).toMatchObject({ messages: 20 });
+    const { messages } = await bench.counts();
+    // Two are kept, and messages of some more wait until there are 64 of them.
+    expect(messages).toBeGreaterThanOrEqual(2);
+    expect(messages).toBeLessThanOrEqual(2 + 64 / 10);
   });
 
   test("never takes what is kept, nor ids that are remembered", async () => {

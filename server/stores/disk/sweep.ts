@@ -1,6 +1,6 @@
 import type { Database, Entry, Write } from "./database.ts";
-import { firstKept, presentOf } from "./log-reader.ts";
-import { decodeRoom, encodeRoom, idKey, logKey, logOfKey, messageKey, type RoomRecord } from "./records.ts";
+import { firstKept, Messages, presentOf } from "./log-reader.ts";
+import { decodeRoom, encodeRoom, idKey, logKey, logOfKey, type RoomRecord } from "./records.ts";
 
 /** What one step looks at, and what it deletes, at most: about 3 ms of this thread. */
 const ROOMS_PER_STEP = 200;
@@ -60,10 +60,8 @@ export class Sweep {
         writes.push(...this.#database.endLog(Buffer.from(key), record.log));
         return;
       }
-      const first = firstKept(this.#database, record, now);
-      const until = Math.min(first, record.swept + DELETES_PER_STEP - writes.length);
-      for (let offset = record.swept; offset < until; offset += 1)
-        writes.push({ table: "messages", key: messageKey(record.log, offset) });
+      const first = firstKept(new Messages(this.#database, record.log), record, now);
+      const until = this.#database.deleteMessages(record, first, DELETES_PER_STEP - writes.length, writes);
       this.#sweepIds(record, now, writes);
       if (until === record.swept && first === record.first) return;
       const owned = Buffer.from(key);

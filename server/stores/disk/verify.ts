@@ -1,13 +1,12 @@
 import type { Database } from "./database.ts";
-import { messageAt } from "./log-reader.ts";
+import { Messages } from "./log-reader.ts";
+import { decodeBlock } from "./message-blocks.ts";
 import {
   DamagedRecord,
   decodeId,
-  decodeMessage,
   decodeRoom,
   logOfKey,
   messageKey,
-  offsetOfKey,
   roomOfKey,
   type RoomRecord,
 } from "./records.ts";
@@ -42,25 +41,24 @@ export function verify(database: Database): void {
 
 function checkEnds(database: Database, { log, first, top, topId }: RoomRecord, room: string): void {
   if (first > top) return;
-  messageAt(database, log, first);
-  if (messageAt(database, log, top).id !== topId)
-    throw new DamagedRecord(`the newest message of ${room} is another one`);
+  const messages = new Messages(database, log);
+  messages.at(first);
+  if (messages.at(top).id !== topId) throw new DamagedRecord(`the newest message of ${room} is another one`);
   for (const key of database.keys("messages", { start: messageKey(log, top + 1), limit: 1 })) {
     if (logOfKey(key) === log) throw new DamagedRecord(`${room} has a message after its newest one`);
   }
 }
 
 function checkMessages(database: Database, logs: ReadonlyMap<number, RoomRecord>): void {
-  let last = { log: 0, offset: 0 };
+  let before = { log: 0, last: 0 };
   for (const { key, value } of database.entries("messages", { start: START })) {
-    decodeMessage(key, value);
+    const block = decodeBlock(key, value);
     const log = logOfKey(key);
-    const offset = offsetOfKey(key);
-    const first = logs.get(log)?.first;
-    const isHole = last.log === log && offset !== last.offset + 1;
+    const kept = logs.get(log)?.first;
+    const isHole = before.log === log && block.first !== before.last + 1;
     // What is no longer kept may have been deleted already; the first and the last one have been looked at.
-    if (isHole && first !== undefined && offset > first)
-      throw new DamagedRecord(`message ${last.offset + 1} of log ${log} is missing`);
-    last = { log, offset };
+    if (isHole && kept !== undefined && block.first > kept)
+      throw new DamagedRecord(`message ${before.last + 1} of log ${log} is missing`);
+    before = { log, last: block.last };
   }
 }
