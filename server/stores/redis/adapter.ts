@@ -1,7 +1,7 @@
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { Channels } from "./channels.ts";
 import type { Commands } from "./commands.ts";
-import type { Argument } from "./connection.ts";
+import type { Argument } from "./client.ts";
 
 /** What Socket.IO's server takes as its `adapter` option. */
 export type SocketAdapter = ReturnType<typeof createShardedAdapter>;

@@ -39,13 +39,15 @@ export class AppendLanes {
     const lane = this.#lane(room);
     const call: Call = { drafts, retention, givenUp: false };
     const ms = this.#limits.redisCommandMs + WAIT_GRACE_MS;
-    const answer = lane.push(call, this.#sizeOf(drafts)).finally(() => {
-      if (lane.idle && this.#lanes.get(room) === lane) this.#lanes.delete(room);
-    });
-    return within(answer, ms, () => {
+    const late = (): Error => {
       call.givenUp = true;
       return unavailable(`Redis did not answer within ${ms} ms`);
-    });
+    };
+    try {
+      return await within(lane.push(call, this.#sizeOf(drafts)), ms, late);
+    } finally {
+      if (lane.idle && this.#lanes.get(room) === lane) this.#lanes.delete(room);
+    }
   }
 
   #lane(room: RoomName): Lane<Call, readonly Appended[]> {
@@ -63,22 +65,30 @@ export class AppendLanes {
 
   /** Such that calls whose sizes add up to `batchBytes` have at most `batchMessages` messages. */
   #sizeOf(drafts: readonly Draft[]): number {
-    const bytes = drafts.reduce((sum, { head }) => sum + Buffer.byteLength(head), 0);
+    let bytes = 0;
+    for (const { head } of drafts) bytes += Buffer.byteLength(head);
     return Math.max(bytes, drafts.length * (this.#limits.batchBytes / this.#limits.batchMessages));
   }
 
   async #send(room: RoomName, calls: readonly Call[]): Promise<readonly (readonly Appended[])[]> {
     // Nobody waits for those any more, and nothing of them has been sent.
-    const live = calls.filter(({ givenUp }) => !givenUp);
-    const last = live.at(-1);
-    const drafts = live.flatMap((call) => call.drafts);
-    const all = last === undefined ? [] : await this.#append(room, drafts, last.retention);
+    const live = new Set(calls.filter(({ givenUp }) => !givenUp));
+    const drafts: Draft[] = [];
+    let retention: Retention | undefined;
+    for (const call of live) {
+      drafts.push(...call.drafts);
+      retention = call.retention;
+    }
+    const all = retention === undefined ? [] : await this.#append(room, drafts, retention);
     let next = 0;
     return calls.map((call) => {
-      const error = new HubError("unavailable", "given up before it was sent");
-      if (call.givenUp && !live.includes(call)) return call.drafts.map(() => ({ ok: false, error }) as const);
+      if (!live.has(call)) return call.drafts.map(unsent);
       next += call.drafts.length;
       return all.slice(next - call.drafts.length, next);
     });
   }
+}
+
+function unsent(): Appended {
+  return { ok: false, error: new HubError("unavailable", "given up before it was sent") };
 }

@@ -13,7 +13,12 @@
 -- ARGV[8] wire text after a packet
 -- ARGV[9] time since which a message that was sent before may have been stored
 -- ARGV[10..] of each message its id, its kind, its head; the kind adds 1 if the id is keyed, 2 if it was sent before
--- Returns epoch, then of each message 1 (new), 2 (duplicate), 3 (id reused) or 4 (can't be told), its offset, its time
+-- Returns epoch, then of each message 1 (new), 2 (duplicate), 3 (id reused) or 4 (can't be told), its offset, its time; if
+-- all are new, only of the first, which the others follow at the same time
+
+-- Most of an append's cost is Redis's own for each command and each text that is made here, so there is no more of them
+-- for each message than must be.
+local call = redis.call
 
 -- Lua itself writes numbers with 14 digits.
 local function text(number)
@@ -26,27 +31,26 @@ local function content(head)
 end
 
 local kept, age, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local clock = redis.call("TIME")
+local clock = call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local meta = redis.call("HMGET", KEYS[2], "epoch", "top", "topid", "time", "rotated")
+local meta = call("HMGET", KEYS[2], "epoch", "top", "topid", "time", "rotated")
 local epoch = meta[1] or ARGV[1]
 local top, topid = tonumber(meta[2] or "0"), meta[3] or ""
 local time = math.max(now, tonumber(meta[4] or "0"))
 local rotated = tonumber(meta[5] or "0")
 
--- Stays the first write: for lack of memory Redis refuses the first one of a script, never a later one.
-redis.call("HSET", KEYS[2], "epoch", epoch, "age", ARGV[4])
-
-if not meta[1] then
-  -- What is left of an earlier log would stand in the way of offset 1, or pass for a part of this one.
-  redis.call("DEL", KEYS[1], KEYS[3], KEYS[4])
-end
 if now - rotated >= window then
-  if now - rotated < 2 * window and redis.call("EXISTS", KEYS[3]) == 1 then
-    redis.call("RENAME", KEYS[3], KEYS[4])
+  -- Stays the first write here, as XADD or HSET is below: for lack of memory Redis refuses the first one of a script,
+  -- unless that only frees memory, and never a later one.
+  call("HSET", KEYS[2], "epoch", epoch)
+  if not meta[1] then
+    -- What is left of an earlier log would stand in the way of offset 1, or pass for a part of this one.
+    call("DEL", KEYS[1], KEYS[3], KEYS[4])
+  elseif now - rotated < 2 * window and call("EXISTS", KEYS[3]) == 1 then
+    call("RENAME", KEYS[3], KEYS[4])
   else
-    redis.call("DEL", KEYS[3], KEYS[4])
+    call("DEL", KEYS[3], KEYS[4])
   end
   rotated = now
 end
@@ -57,7 +61,7 @@ local function look_back(wanted, since)
   local found, from, seen, budget = {}, "+", 0, 4194304
   local oldest, oldest_time = top + 1, tonumber(meta[4] or "0")
   repeat
-    local entries = redis.call("XREVRANGE", KEYS[1], from, "-", "COUNT", "50")
+    local entries = call("XREVRANGE", KEYS[1], from, "-", "COUNT", "50")
     for _, entry in ipairs(entries) do
       local fields = entry[2]
       oldest, oldest_time = tonumber(string.match(entry[1], "^%d+")), tonumber(fields[4])
@@ -82,14 +86,17 @@ if any_before then
   stored, is_certain = look_back(sent_before, tonumber(ARGV[9]))
 end
 
-local reply, wires = { epoch }, {}
+local time_text = text(time)
+local wire_middle = '","epoch":"' .. epoch .. '","offset":'
+local wire_end = ',"time":' .. time_text .. "}]" .. ARGV[8]
+local before_first, reply, wires, is_keyed = top, { epoch }, {}, false
 for i = 10, #ARGV, 3 do
   local id, kind, head = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local keyed, before = kind % 2 == 1, kind >= 2
   local digest, known, earlier = nil, false, before and stored[id]
   if keyed then
-    digest = redis.sha1hex(content(head))
-    known = redis.call("HGET", KEYS[3], id) or redis.call("HGET", KEYS[4], id)
+    is_keyed, digest = true, redis.sha1hex(content(head))
+    known = call("HGET", KEYS[3], id) or call("HGET", KEYS[4], id)
   end
   local outcome, offset, stamp = 1, nil, time
   if known then
@@ -100,7 +107,7 @@ for i = 10, #ARGV, 3 do
     offset, stamp = earlier[1], earlier[2]
     outcome = content(earlier[3]) == content(head) and 2 or 3
     if keyed and outcome == 2 then
-      redis.call("HSET", KEYS[3], id, text(offset) .. " " .. text(stamp) .. " " .. digest)
+      call("HSET", KEYS[3], id, text(offset) .. " " .. text(stamp) .. " " .. digest)
     end
   elseif before and not is_certain then
     outcome, offset = 4, 0
@@ -108,33 +115,39 @@ for i = 10, #ARGV, 3 do
     top, topid, offset = top + 1, id, top + 1
     local place = text(offset)
     if kept > 0 then
-      redis.call("XADD", KEYS[1], place .. "-0", "i", id, "t", text(time), "m", head)
+      call("XADD", KEYS[1], place .. "-0", "i", id, "t", time_text, "m", head)
     end
     if keyed then
-      redis.call("HSET", KEYS[3], id, place .. " " .. text(time) .. " " .. digest)
+      call("HSET", KEYS[3], id, place .. " " .. time_text .. " " .. digest)
     end
     if before then
       stored[id] = { top, time, head }
     end
-    wires[#wires + 1] = ARGV[7] .. head .. '"id":"' .. id .. '","epoch":"' .. epoch .. '","offset":' .. place
-      .. ',"time":' .. text(time) .. "}]" .. ARGV[8]
+    wires[#wires + 1] = ARGV[7] .. head .. '"id":"' .. id .. wire_middle .. place .. wire_end
   end
-  reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = outcome, offset, stamp
+  local at = i - 8
+  reply[at], reply[at + 1], reply[at + 2] = outcome, offset, stamp
+end
+if 3 * #wires == #ARGV - 9 then
+  reply = { epoch, 1, before_first + 1, time }
 end
 
+call("HSET", KEYS[2], "epoch", epoch, "age", ARGV[4], "top", text(top), "topid", topid, "time", time_text, "rotated",
+  text(rotated))
 if kept > 0 then
-  redis.call("XTRIM", KEYS[1], "MAXLEN", "=", ARGV[3])
+  call("XTRIM", KEYS[1], "MAXLEN", "=", ARGV[3])
+  call("PEXPIRE", KEYS[1], ARGV[4])
 else
-  redis.call("DEL", KEYS[1])
+  call("DEL", KEYS[1])
 end
-redis.call("HSET", KEYS[2], "top", text(top), "topid", topid, "time", text(time), "rotated", text(rotated))
-redis.call("PEXPIRE", KEYS[1], ARGV[4])
-redis.call("PEXPIRE", KEYS[2], text(age + tonumber(ARGV[5])))
-redis.call("PEXPIRE", KEYS[3], text(2 * window))
-redis.call("PEXPIRE", KEYS[4], text(2 * window))
+call("PEXPIRE", KEYS[2], text(age + tonumber(ARGV[5])))
+if is_keyed then
+  -- The window before has its time from when it was the present one.
+  call("PEXPIRE", KEYS[3], text(2 * window))
+end
 
 -- Sent only when all is stored: an error above must not leave members with a message that the log lacks.
 for i = 1, #wires do
-  redis.call("SPUBLISH", ARGV[2], wires[i])
+  call("SPUBLISH", ARGV[2], wires[i])
 end
 return reply

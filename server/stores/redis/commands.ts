@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HubError } from "../../../shared/errors.ts";
-import type { Argument, Connection } from "./connection.ts";
+import type { Argument } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import { Masters, type MastersOptions } from "./masters.ts";
 import { unavailable } from "./store-error.ts";
 

@@ -1,6 +1,8 @@
 import { createClient, ErrorReply } from "redis";
 import type { Limits } from "../../../shared/limits.ts";
+import type { Argument, Client } from "./client.ts";
 import { within } from "./deadline.ts";
+import { WaitSlots, type WaitSlot } from "./wait-slots.ts";
 import { connectError, isReply, storeError, unavailable } from "./store-error.ts";
 
 const PING_MS = 1_000;
@@ -13,29 +15,8 @@ const QUEUE_LENGTH = 20_000;
 const CLOSE_MS = 500;
 const OLDEST_REDIS = 7;
 
-export type Argument = string | Buffer;
-
-/** What is used of the package's client; its own type depends on each of its options. */
-export interface Client {
-  readonly isOpen: boolean;
-  readonly isReady: boolean;
-  connect(): Promise<unknown>;
-  /** A timeout of 0 is none. */
-  sendCommand(args: readonly Argument[], options?: { readonly timeout: number }): Promise<unknown>;
-  sSubscribe(
-    channel: string,
-    listener: (message: Buffer, channel: Buffer) => void,
-    asBuffers: true,
-  ): Promise<void>;
-  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
-  sUnsubscribe(channel: string): Promise<void>;
-  on(event: "error" | "ready" | "terminated", listener: (error: unknown) => void): unknown;
-  on(event: "sharded-channel-moved", listener: (channel: string) => void): unknown;
-  ref(): void;
-  unref(): void;
-  close(): Promise<void>;
-  destroy(): void;
-}
+/** Asks Redis something; what has not been written when the slot aborts never is. */
+type Ask<T> = (client: Client, slot: WaitSlot) => Promise<T>;
 
 export interface ConnectionOptions {
   /** `redis://`, `rediss://` or `unix://`. */
@@ -67,6 +48,7 @@ export class Connection {
   readonly host: string;
   readonly address: string;
   readonly #options: ConnectionOptions;
+  readonly #slots: WaitSlots;
   #client: Client | undefined;
   #opening: Promise<void> | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -79,6 +61,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#slots = new WaitSlots(options.limits.redisCommandMs, () => (this.#hanging = true));
     const { hostname = "", host = "" } = URL.canParse(options.url) ? new URL(options.url) : {};
     this.host = hostname;
     this.address = host;
@@ -119,7 +102,9 @@ export class Connection {
 
   /** Sends a command and gives its reply. */
   async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
-    return this.#answer((client) => client.sendCommand(args), ms);
+    const ask = (client: Client, { signal }: WaitSlot): Promise<unknown> =>
+      client.sendCommand(args, { timeout: 0, abortSignal: signal });
+    return this.#answer(ask, ms);
   }
 
   /**
@@ -143,7 +128,7 @@ export class Connection {
   }
 
   /** Lets the client ask Redis something, however long that takes, and notices when Redis hangs meanwhile. */
-  async watch<T>(ask: (client: Client) => Promise<T>): Promise<T> {
+  async watch<T>(ask: Ask<T>): Promise<T> {
     const client = this.#client;
     if (client === undefined || !this.usable) throw unavailable("Redis is away");
     return this.#ask(client, ask);
@@ -163,7 +148,7 @@ export class Connection {
     await within(client.close(), CLOSE_MS, () => new Error("late")).catch(() => client.destroy());
   }
 
-  async #answer<T>(ask: (client: Client) => Promise<T>, ms: number): Promise<T> {
+  async #answer<T>(ask: Ask<T>, ms: number): Promise<T> {
     if (this.#closed) throw unavailable("the connection to Redis has been closed");
     if (this.#options.keepsProcess === false && this.#client?.isOpen === false) await this.connect();
     try {
@@ -248,18 +233,18 @@ export class Connection {
     }
   }
 
-  async #ask<T>(client: Client, ask: (client: Client) => Promise<T>): Promise<T> {
-    const late = setTimeout(() => (this.#hanging = true), this.#options.limits.redisCommandMs);
+  async #ask<T>(client: Client, ask: Ask<T>): Promise<T> {
+    const slot = this.#slots.enter();
     this.#count(client, 1);
     try {
-      const answer = await ask(client);
+      const answer = await ask(client, slot);
       this.#answered();
       return answer;
     } catch (error) {
       if (error instanceof ErrorReply) this.#answered();
       throw error;
     } finally {
-      clearTimeout(late);
+      slot.leave();
       this.#count(client, -1);
     }
   }

@@ -36,6 +36,8 @@ export interface RedisLogOptions extends Pick<MastersOptions, "url" | "map" | "k
   readonly onConnected?: () => void;
 }
 
+/** Of each message its outcome, offset and time; of the first one only, if all are new. */
+type AppendReply = readonly [epoch: string, outcome: number, offset: number, time: number, ...number[]];
 type Entry = readonly [id: string, fields: readonly string[]];
 type ReadReply = readonly [
   epoch: string,
@@ -85,7 +87,7 @@ export class RedisLog {
     if (drafts.length === 0) return [];
     const since = await this.#sentSince(room, drafts);
     const epoch = newEpoch();
-    const reply = (await this.#script("append", room, [
+    const args = [
       epoch,
       channelOf(room),
       String(retention.messages),
@@ -95,10 +97,11 @@ export class RedisLog {
       wireStart(room),
       WIRE_END,
       String(since),
-      ...drafts.flatMap((draft) => [draft.id, kindOf(draft), draft.head]),
-    ])) as [string, ...number[]];
+    ];
+    for (const draft of drafts) args.push(draft.id, kindOf(draft), draft.head);
+    const reply = (await this.#script("append", room, args)) as AppendReply;
     this.#index.add(room, reply[0] === epoch);
-    return drafts.map(({ id }, i) => appended(id, reply, 3 * i + 1));
+    return drafts.map(({ id }, i) => appended(id, reply, i));
   }
 
   /** The time by Redis's clock since which any of these may have been stored, as long as it takes until they are. */
@@ -213,13 +216,18 @@ function firstOf(error: unknown): never {
   throw error instanceof AggregateError ? error.errors[0] : error;
 }
 
-function appended(id: string, reply: readonly [string, ...number[]], at: number): Appended {
-  const [epoch, outcome, offset, time] = [reply[0], ...reply.slice(at, at + 3)] as [
-    string,
-    number,
-    number,
-    number,
-  ];
+function appended(id: string, reply: AppendReply, i: number): Appended {
+  const [epoch, outcome, first, time] = reply;
+  if (outcome === 1 && reply.length === 4)
+    return { ok: true, position: { epoch, offset: first + i, id }, time, duplicate: false };
+  return placed(id, epoch, reply.slice(3 * i + 1, 3 * i + 4) as [number, number, number]);
+}
+
+function placed(
+  id: string,
+  epoch: string,
+  [outcome, offset, time]: readonly [number, number, number],
+): Appended {
   if (outcome === 3)
     return { ok: false, error: new HubError("id_reused", `the id ${id} belongs to another message`) };
   if (outcome === 4) return { ok: false, error: untold(id) };

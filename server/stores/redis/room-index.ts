@@ -1,7 +1,7 @@
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { RoomsPage, RoomsQuery } from "../../hub/broker.ts";
 import type { Commands } from "./commands.ts";
-import type { Argument } from "./connection.ts";
+import type { Argument } from "./client.ts";
 import { metaKey, ROOMS_KEY } from "./keys.ts";
 
 /** Rooms of which this process remembers that they are listed; after so many it begins anew. */

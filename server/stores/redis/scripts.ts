@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { HubError } from "../../../shared/errors.ts";
 import type { Commands } from "./commands.ts";
-import type { Argument, Connection } from "./connection.ts";
+import type { Argument } from "./client.ts";
+import type { Connection } from "./connection.ts";
 import { isReply } from "./store-error.ts";
 
 interface Script {
