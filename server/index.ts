@@ -29,9 +29,9 @@ import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { socketRoom } from "./stores/redis/keys.ts";
 import { RedisBroker } from "./stores/redis/redis-broker.ts";
 import { createAccess, isLoopback } from "./transports/access.ts";
+import type { Gathering } from "./transports/fan-out.ts";
 import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts";
 import { createParsers, type Parsers } from "./transports/schemas.ts";
-import type { Gathering } from "./transports/socketio/fan-out.ts";
 import { SocketIoTransport } from "./transports/socketio/index.ts";
 
 export type { Authorize, Capability } from "./hub/authorize.ts";

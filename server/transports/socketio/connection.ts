@@ -6,12 +6,13 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import type { Observer } from "../../hub/observer.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Subscriber } from "../../hub/transport.ts";
-import type { FanOut } from "./fan-out.ts";
+import type { FanOut } from "../fan-out.ts";
 import { Outlet } from "./outlet.ts";
+import type { Packet } from "./packet.ts";
 import { REQUESTS, type RequestContext } from "./requests.ts";
 
 export interface ConnectionContext extends RequestContext {
-  readonly fanOut: FanOut;
+  readonly fanOut: FanOut<Packet, Buffer>;
   readonly limits: Limits;
   readonly observer: Observer;
   /** The Socket.IO room of a hub's room, in which stock code finds its members. */

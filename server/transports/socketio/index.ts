@@ -9,10 +9,11 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
+import { FanOut, type Gathering } from "../fan-out.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { boundClosing, isEngineKnown } from "./engine-wire.ts";
-import { FanOut, type Gathering } from "./fan-out.ts";
 import { sessionOf } from "./handshake.ts";
+import { PACKETS, type Packet } from "./packet.ts";
 
 export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
   readonly server: HttpServer;
@@ -35,7 +36,7 @@ const END_WITHIN_MS = 1_200;
 /** Socket.IO on the path `/socket.io`: the hub lives on the namespace `/`, all others are the program's own. */
 export class SocketIoTransport implements Transport {
   readonly io: Server;
-  readonly #fanOut: FanOut;
+  readonly #fanOut: FanOut<Packet, Buffer>;
   readonly #connections = new Set<Connection>();
   /** Not in `socket.data`, which `fetchSockets` shows to every node and every stock server. */
   readonly #admitted = new WeakMap<Socket, Session>();
@@ -44,7 +45,7 @@ export class SocketIoTransport implements Transport {
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
-    this.#fanOut = new FanOut(gatheringOf(options));
+    this.#fanOut = new FanOut(PACKETS, gatheringOf(options));
     this.io = new Server(options.server, serverOptions(options));
     boundClosing(this.io.engine);
     this.io.use((socket, next) => this.#admit(socket, next));

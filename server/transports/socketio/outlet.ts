@@ -1,6 +1,7 @@
 import type { Socket } from "socket.io";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Push } from "../../hub/transport.ts";
+import type { FanOutlet } from "../fan-out.ts";
 import { EngineWire } from "./engine-wire.ts";
 import { packetFor, type Packet } from "./packet.ts";
 
@@ -10,7 +11,7 @@ export type OutletLimits = Pick<Limits, "outboundBytes" | "stalledMs">;
 const DRAIN_POLL_MS = 10;
 
 /** One connection's way out: keeps its order, counts its bytes, and gives up on a reader that takes nothing. */
-export class Outlet {
+export class Outlet implements FanOutlet<Packet, Buffer> {
   readonly id: string;
   readonly #socket: Socket;
   readonly #limits: OutletLimits;

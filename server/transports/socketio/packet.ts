@@ -1,3 +1,5 @@
+import type { Framing } from "../fan-out.ts";
+
 /** What engine.io takes with a packet; `wsPreEncodedFrame` is the ready WebSocket frame, as an array of buffers. */
 export interface PacketOptions {
   readonly compress: boolean;
@@ -44,6 +46,12 @@ export function framesOf(some: readonly Packet[]): Buffer {
   });
   return frames;
 }
+
+/** How Socket.IO over WebSocket writes messages. */
+export const PACKETS: Framing<Packet, Buffer> = {
+  frame: ({ packet }) => new Packet(packet),
+  join: framesOf,
+};
 
 function headerBytes(length: number): number {
   return length < 126 ? 2 : length < 65_536 ? 4 : 10;

@@ -1,7 +1,22 @@
-import type { RoomName } from "../../../shared/room-name.ts";
-import type { Push } from "../../hub/transport.ts";
-import type { Outlet } from "./outlet.ts";
-import { framesOf, Packet } from "./packet.ts";
+import type { RoomName } from "../../shared/room-name.ts";
+import type { EphemeralMessage, StoredMessage } from "../hub/broker.ts";
+import type { Push } from "../hub/transport.ts";
+
+/** One connection's way out, as the fan-out sees it. No method throws. */
+export interface FanOutlet<Frame, Joined> {
+  /** Calls `before` whenever anything that is not of the fan-out is about to leave on this connection, or it closes. */
+  intercept(before: () => void): void;
+  send(push: Push): void;
+  write(frame: Frame): void;
+  /** Sends frames at once; `joined` is made of just these. */
+  writeJoined(frames: readonly Frame[], joined: Joined): void;
+}
+
+/** How a wire writes messages: each once, whatever the number of those who get it. */
+export interface Framing<Frame, Joined> {
+  frame(message: StoredMessage | EphemeralMessage): Frame;
+  join(frames: readonly Frame[]): Joined;
+}
 
 /**
  * When what has gathered leaves: `tick` as soon as the code that runs now has ended, for a store that brings many messages
@@ -18,35 +33,36 @@ export type Gathering = "tick" | "immediate" | "never";
 const REST = 1 / 2;
 const LONGEST_REST_MS = 20;
 
-interface Member {
-  readonly room: Room;
-  readonly outlet: Outlet;
+interface Member<Frame, Joined> {
+  readonly room: Room<Frame, Joined>;
+  readonly outlet: FanOutlet<Frame, Joined>;
   /** The turn of its room that `has` is about. */
   turn: number;
-  /** How many of the packets gathered in that turn it has already. */
+  /** How many of the frames gathered in that turn it has already. */
   has: number;
 }
 
-interface Room {
-  readonly members: Map<Outlet, Member>;
+interface Room<Frame, Joined> {
+  readonly members: Map<FanOutlet<Frame, Joined>, Member<Frame, Joined>>;
   /** Counts how often what was gathered has left. */
   turn: number;
-  gathered: Packet[];
+  gathered: Frame[];
 }
 
 /**
- * Delivers what a room gets to all connections that are live in it.
+ * Delivers what a room gets to all connections of one wire that are live in it.
  *
  * What a room gets in one turn is joined and written once to each connection: a system call for each message and
  * connection is what fan-out costs. To each connection everything goes in the order in which it was issued: before
  * anything else leaves on it, it gets what its rooms have gathered so far.
  */
-export class FanOut {
-  readonly #rooms = new Map<RoomName, Room>();
+export class FanOut<Frame, Joined> {
+  readonly #rooms = new Map<RoomName, Room<Frame, Joined>>();
   /** Where each connection is live. */
-  readonly #memberships = new Map<Outlet, Member[]>();
+  readonly #memberships = new Map<FanOutlet<Frame, Joined>, Member<Frame, Joined>[]>();
   /** The rooms that have gathered something. */
-  readonly #due = new Set<Room>();
+  readonly #due = new Set<Room<Frame, Joined>>();
+  readonly #framing: Framing<Frame, Joined>;
   readonly #gathering: Gathering;
   readonly #now: () => number;
   /** The time until which nothing gathered leaves. */
@@ -55,17 +71,22 @@ export class FanOut {
   #late: (readonly [RoomName, Push])[] | undefined;
 
   /** @param now gives milliseconds of a clock that never jumps */
-  constructor(gathering: Gathering, now: () => number = () => performance.now()) {
+  constructor(
+    framing: Framing<Frame, Joined>,
+    gathering: Gathering,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#framing = framing;
     this.#gathering = gathering;
     this.#now = now;
   }
 
   /** Has to be called once for each connection, before it is live in any room. */
-  connect(outlet: Outlet): void {
+  connect(outlet: FanOutlet<Frame, Joined>): void {
     if (this.#gathering !== "never") outlet.intercept(() => this.#catchUp(outlet));
   }
 
-  add(name: RoomName, outlet: Outlet): void {
+  add(name: RoomName, outlet: FanOutlet<Frame, Joined>): void {
     let room = this.#rooms.get(name);
     if (room === undefined) this.#rooms.set(name, (room = { members: new Map(), turn: 0, gathered: [] }));
     // It has replayed all that there is, also what the others are about to get.
@@ -76,11 +97,11 @@ export class FanOut {
     else others.push(member);
   }
 
-  remove(name: RoomName, outlet: Outlet): void {
+  remove(name: RoomName, outlet: FanOutlet<Frame, Joined>): void {
     const room = this.#rooms.get(name);
     const member = room?.members.get(outlet);
     if (room === undefined || member === undefined) return;
-    give(member);
+    this.#give(member);
     room.members.delete(outlet);
     if (room.members.size === 0) this.#rooms.delete(name);
     const others = this.#memberships.get(outlet)!;
@@ -98,9 +119,9 @@ export class FanOut {
     const isForAll =
       push.kind === "message" || (push.kind === "ephemeral" && push.message.except === undefined);
     if (!isForAll) return room.members.forEach(({ outlet }) => outlet.send(push));
-    const packet = new Packet(push.message.packet);
-    if (this.#gathering === "never") return room.members.forEach(({ outlet }) => outlet.write(packet));
-    room.gathered.push(packet);
+    const frame = this.#framing.frame(push.message);
+    if (this.#gathering === "never") return room.members.forEach(({ outlet }) => outlet.write(frame));
+    room.gathered.push(frame);
     if (this.#due.size === 0) this.#schedule();
     this.#due.add(room);
   }
@@ -119,15 +140,14 @@ export class FanOut {
     const began = this.#now();
     for (const room of this.#due) {
       const { gathered } = room;
-      const whole = framesOf(gathered);
+      const whole = this.#framing.join(gathered);
       for (const member of room.members.values()) {
-        // Noted first: a packet that goes the ordinary way asks for what was before it.
+        // Noted first: a frame that goes the ordinary way asks for what was before it.
         const has = member.turn === room.turn ? member.has : 0;
         member.turn = room.turn;
         member.has = gathered.length;
         if (has === 0) member.outlet.writeJoined(gathered, whole);
-        else if (has < gathered.length)
-          member.outlet.writeJoined(gathered.slice(has), framesOf(gathered.slice(has)));
+        else if (has < gathered.length) this.#write(member.outlet, gathered.slice(has));
       }
       room.turn += 1;
       room.gathered = [];
@@ -139,18 +159,21 @@ export class FanOut {
     late.forEach(([name, push]) => this.deliver(name, push));
   }
 
-  #catchUp(outlet: Outlet): void {
-    if (this.#due.size > 0) this.#memberships.get(outlet)?.forEach(give);
+  #catchUp(outlet: FanOutlet<Frame, Joined>): void {
+    if (this.#due.size > 0) this.#memberships.get(outlet)?.forEach((member) => this.#give(member));
   }
-}
 
-/** Gives a connection what its room has gathered so far. */
-function give(member: Member): void {
-  const { gathered, turn } = member.room;
-  const has = member.turn === turn ? member.has : 0;
-  if (has === gathered.length) return;
-  const packets = has === 0 ? gathered : gathered.slice(has);
-  member.turn = turn;
-  member.has = gathered.length;
-  member.outlet.writeJoined(packets, framesOf(packets));
+  /** Gives a connection what its room has gathered so far. */
+  #give(member: Member<Frame, Joined>): void {
+    const { gathered, turn } = member.room;
+    const has = member.turn === turn ? member.has : 0;
+    if (has === gathered.length) return;
+    member.turn = turn;
+    member.has = gathered.length;
+    this.#write(member.outlet, has === 0 ? gathered : gathered.slice(has));
+  }
+
+  #write(outlet: FanOutlet<Frame, Joined>, frames: readonly Frame[]): void {
+    outlet.writeJoined(frames, this.#framing.join(frames));
+  }
 }

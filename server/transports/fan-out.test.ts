@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
-import { parseRoomName } from "../../../shared/room-name.ts";
-import type { Push } from "../../hub/transport.ts";
-import { FanOut, type Gathering } from "./fan-out.ts";
-import type { Outlet } from "./outlet.ts";
-import type { Packet } from "./packet.ts";
+import { parseRoomName } from "../../shared/room-name.ts";
+import type { Push } from "../hub/transport.ts";
+import { FanOut, type FanOutlet, type Gathering } from "./fan-out.ts";
+import { PACKETS, type Packet } from "./socketio/packet.ts";
 
 const [ONE, OTHER] = [parseRoomName("stream:one"), parseRoomName("stream:other")];
 
 /** Notes what leaves, each write by itself. */
-class NotingOutlet {
+class NotingOutlet implements FanOutlet<Packet, Buffer> {
   readonly writes: string[][] = [];
   /** Runs when something leaves. */
   onWrite: () => void = () => {};
@@ -55,24 +54,24 @@ function message(room: typeof ONE, name: string): Push {
 }
 
 function start(gathering: Gathering = "immediate"): {
-  fanOut: FanOut;
+  fanOut: FanOut<Packet, Buffer>;
   outlet: (...rooms: (typeof ONE)[]) => NotingOutlet;
   leave: (room: typeof ONE, outlet: NotingOutlet) => void;
   /** Lets time pass, in ms; none does otherwise. */
   pass: (ms: number) => void;
 } {
   let now = 0;
-  const fanOut = new FanOut(gathering, () => now);
+  const fanOut = new FanOut(PACKETS, gathering, () => now);
   return {
     pass: (ms) => (now += ms),
     fanOut,
     outlet: (...rooms) => {
       const outlet = new NotingOutlet();
-      fanOut.connect(outlet as unknown as Outlet);
-      rooms.forEach((room) => fanOut.add(room, outlet as unknown as Outlet));
+      fanOut.connect(outlet);
+      rooms.forEach((room) => fanOut.add(room, outlet));
       return outlet;
     },
-    leave: (room, outlet) => fanOut.remove(room, outlet as unknown as Outlet),
+    leave: (room, outlet) => fanOut.remove(room, outlet),
   };
 }
 
