@@ -1,7 +1,7 @@
 import type { HistoryReply, JoinReply } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import { loadConfig } from "../../server/config.ts";
-import type { Broker } from "../../server/hub/broker.ts";
+import type { Broker, StoredMessage } from "../../server/hub/broker.ts";
 import type { HistoryRange } from "../../server/hub/history.ts";
 import { Hub, type HubContext } from "../../server/hub/hub.ts";
 import type { Session } from "../../server/hub/session.ts";
@@ -91,6 +91,11 @@ class PlantedSubscriber implements Subscriber {
     if (withholdsLast === true && push.kind === "message") return before && this.#inner.send(before);
     if (replay === undefined) this.#inner.send(push);
     else replay(push, (one) => this.#inner.send(one));
+  }
+
+  replay(messages: readonly StoredMessage[]): void {
+    if (!this.#bugs.has(messages[0]!.room)) return this.#inner.replay(messages);
+    messages.forEach((message) => this.send({ kind: "message", message }));
   }
 
   drained(): Promise<void> {

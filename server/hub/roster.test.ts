@@ -5,6 +5,7 @@ import type { MembersPush } from "../../shared/protocol.ts";
 import { parseRoomName } from "../../shared/room-name.ts";
 import type { MembersChange, MembersList, PresenceStore } from "./presence-store.ts";
 import { Roster } from "./roster.ts";
+import type { StoredMessage } from "./broker.ts";
 import type { Push, Subscriber } from "./transport.ts";
 
 const ROOM = parseRoomName("chat:lobby");
@@ -63,6 +64,10 @@ class Watcher implements Subscriber {
         throw new Error(`${member.user} joined, and was there`);
       this.known.set(member.user, member);
     }
+  }
+
+  replay(messages: readonly StoredMessage[]): void {
+    messages.forEach((message) => this.send({ kind: "message", message }));
   }
 
   drained(): Promise<void> {

@@ -156,21 +156,24 @@ export class Subscription {
 
   /** Sends what is next, up to the room's newest message, as fast as the reader takes it. */
   async #send(course: Course, messages: readonly StoredMessage[]): Promise<void> {
-    let unsent = 0;
+    let chunk: StoredMessage[] = [];
+    let characters = 0;
     for (const message of messages) {
       if (message.offset !== course.cur.offset + 1) continue;
       const { epoch, offset } = this.#room.last;
       // The room may have changed its log while the reader waited: it is told of that before what follows.
       if (message.epoch !== course.cur.epoch || message.epoch !== epoch || message.offset > offset) break;
-      this.#subscriber.send({ kind: "message", message });
+      chunk.push(message);
       course.cur = { epoch: message.epoch, offset: message.offset, id: message.id };
       course.replayed += 1;
-      unsent += message.packet.length;
-      if (unsent < this.#context.replayChunk) continue;
+      characters += message.packet.length;
+      if (characters < this.#context.replayChunk) continue;
+      this.#subscriber.replay(chunk);
       await this.#subscriber.drained();
       this.#demandRunning();
-      unsent = 0;
+      [chunk, characters] = [[], 0];
     }
+    if (chunk.length > 0) this.#subscriber.replay(chunk);
     // Also lets the rest of the node run where the whole replay is at hand.
     await this.#subscriber.drained();
   }

@@ -16,6 +16,8 @@ export interface Subscriber {
   readonly session: Session;
   /** Sends to this connection alone, after all that was sent to it before. */
   send(push: Push): void;
+  /** Sends messages of a room's log to this connection alone, likewise; oldest first. */
+  replay(messages: readonly StoredMessage[]): void;
   /**
    * Resolves when the connection can take more, at once if it can now, and also when it has ended. A connection that
    * takes nothing for `stalledMs` is closed with `slow` by its transport.

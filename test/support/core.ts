@@ -6,6 +6,7 @@ import { allowEveryone, type Authorize } from "../../server/hub/authorize.ts";
 import { Hub } from "../../server/hub/hub.ts";
 import type { PresenceStore } from "../../server/hub/presence-store.ts";
 import type { Session } from "../../server/hub/session.ts";
+import type { StoredMessage } from "../../server/hub/broker.ts";
 import type { Push, Subscriber, Transport } from "../../server/hub/transport.ts";
 import type { JoinOptions } from "../../server/hub/visit.ts";
 import { LocalBroker } from "../../server/stores/local-broker.ts";
@@ -51,6 +52,10 @@ export class Reader implements Subscriber {
     else if (push.kind === "gap") this.log.push(push.gap);
     else if (push.kind === "members") this.log.push({ members: JSON.parse(push.packet)[1] as MembersPush });
     else if (push.message.except !== this.session.id) this.log.push({ ephemeral: push.message.packet });
+  }
+
+  replay(messages: readonly StoredMessage[]): void {
+    messages.forEach((message) => this.send({ kind: "message", message }));
   }
 
   drained(): Promise<void> {

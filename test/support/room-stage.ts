@@ -7,7 +7,7 @@ import type { Position } from "../../shared/position.ts";
 import type { JoinReply } from "../../shared/protocol.ts";
 import { parseRoomName, type RoomName } from "../../shared/room-name.ts";
 import { allowEveryone } from "../../server/hub/authorize.ts";
-import type { Broker } from "../../server/hub/broker.ts";
+import type { Broker, StoredMessage } from "../../server/hub/broker.ts";
 import { Hub } from "../../server/hub/hub.ts";
 import type { Push, Subscriber } from "../../server/hub/transport.ts";
 import type { Start } from "../../server/hub/subscription.ts";
@@ -53,6 +53,10 @@ class Listener implements Subscriber {
       const { offset, data } = messageOf(push.message.packet);
       this.told.push({ message: written({ offset, text: data as string }) });
     }
+  }
+
+  replay(messages: readonly StoredMessage[]): void {
+    messages.forEach((message) => this.send({ kind: "message", message }));
   }
 
   drained(): Promise<void> {

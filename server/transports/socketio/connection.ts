@@ -3,16 +3,19 @@ import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Closing, JoinReply, RequestFailed } from "../../../shared/protocol.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
+import type { StoredMessage } from "../../hub/broker.ts";
 import type { Observer } from "../../hub/observer.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Subscriber } from "../../hub/transport.ts";
 import type { FanOut } from "../fan-out.ts";
 import { Outlet } from "./outlet.ts";
+import type { Replays } from "./replays.ts";
 import type { Packet } from "./packet.ts";
 import { REQUESTS, type RequestContext } from "./requests.ts";
 
 export interface ConnectionContext extends RequestContext {
   readonly fanOut: FanOut<Packet, Buffer>;
+  readonly replays: Replays;
   readonly limits: Limits;
   readonly observer: Observer;
   /** The Socket.IO room of a hub's room, in which stock code finds its members. */
@@ -36,7 +39,9 @@ export class Connection implements Subscriber {
     this.session = session;
     this.#socket = socket;
     this.#context = context;
-    this.#outlet = new Outlet(socket, context.limits, () => context.observer.slow(session.id));
+    this.#outlet = new Outlet(socket, context.limits, context.replays, () =>
+      context.observer.slow(session.id),
+    );
     context.fanOut.connect(this.#outlet);
     socket.onAny((event: string, ...args: unknown[]) => this.#receive(event, args));
     socket.on("disconnect", () => {
@@ -48,6 +53,10 @@ export class Connection implements Subscriber {
 
   send(push: Push): void {
     this.#outlet.send(push);
+  }
+
+  replay(messages: readonly StoredMessage[]): void {
+    this.#outlet.replay(messages);
   }
 
   drained(): Promise<void> {

@@ -13,9 +13,10 @@ import { FanOut, type Gathering } from "../fan-out.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { boundClosing, isEngineKnown } from "./engine-wire.ts";
 import { sessionOf } from "./handshake.ts";
+import { Replays } from "./replays.ts";
 import { PACKETS, type Packet } from "./packet.ts";
 
-export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut"> {
+export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut" | "replays"> {
   readonly server: HttpServer;
   readonly access: Access;
   /** Carries stock emits to other nodes; Socket.IO's own, for one node, if undefined. */
@@ -37,6 +38,7 @@ const END_WITHIN_MS = 1_200;
 export class SocketIoTransport implements Transport {
   readonly io: Server;
   readonly #fanOut: FanOut<Packet, Buffer>;
+  readonly #replays = new Replays();
   readonly #connections = new Set<Connection>();
   /** Not in `socket.data`, which `fetchSockets` shows to every node and every stock server. */
   readonly #admitted = new WeakMap<Socket, Session>();
@@ -102,6 +104,7 @@ export class SocketIoTransport implements Transport {
     const connection = new Connection(socket, this.#admitted.get(socket)!, {
       ...this.#options,
       fanOut: this.#fanOut,
+      replays: this.#replays,
     });
     this.#connections.add(connection);
     socket.on("disconnect", () => this.#connections.delete(connection));

@@ -1,9 +1,11 @@
 import type { Socket } from "socket.io";
 import type { Limits } from "../../../shared/limits.ts";
+import type { StoredMessage } from "../../hub/broker.ts";
 import type { Push } from "../../hub/transport.ts";
 import type { FanOutlet } from "../fan-out.ts";
 import { EngineWire } from "./engine-wire.ts";
 import { packetFor, type Packet } from "./packet.ts";
+import type { Replays } from "./replays.ts";
 
 export type OutletLimits = Pick<Limits, "outboundBytes" | "stalledMs">;
 
@@ -17,13 +19,17 @@ export class Outlet implements FanOutlet<Packet, Buffer> {
   readonly #limits: OutletLimits;
   readonly #onSlow: () => void;
   readonly #wire: EngineWire;
+  readonly #replays: Replays;
+  /** Undefined where nothing may go past engine.io. */
+  #before: (() => void) | undefined;
   #ended = false;
 
   /** @param onSlow is called once, when the reader has been too slow; the connection is gone then */
-  constructor(socket: Socket, limits: OutletLimits, onSlow: () => void) {
+  constructor(socket: Socket, limits: OutletLimits, replays: Replays, onSlow: () => void) {
     this.id = socket.id;
     this.#socket = socket;
     this.#limits = limits;
+    this.#replays = replays;
     this.#onSlow = onSlow;
     // Counts everything, acknowledgements and other people's emits too: all of it fills the same buffer.
     this.#wire = new EngineWire(socket.conn, () => this.#bound());
@@ -31,6 +37,7 @@ export class Outlet implements FanOutlet<Packet, Buffer> {
 
   /** Calls `before` whenever anything else leaves on this connection, or it closes. */
   intercept(before: () => void): void {
+    this.#before = before;
     this.#wire.intercept(() => this.#ended || before());
   }
 
@@ -48,6 +55,15 @@ export class Outlet implements FanOutlet<Packet, Buffer> {
   writeJoined(packets: readonly Packet[], joined: Buffer): void {
     if (this.#ended) return;
     if (!this.#wire.writeDirectly(joined)) packets.forEach((packet) => this.#wire.write(packet));
+  }
+
+  /** Sends messages of one log, without a hole, after all that was sent before. */
+  replay(messages: readonly StoredMessage[]): void {
+    if (this.#ended) return;
+    if (this.#before === undefined) return messages.forEach((message) => this.write(packetFor(message)));
+    this.#before();
+    const { packets, joined } = this.#replays.of(messages);
+    this.writeJoined(packets, joined);
   }
 
   /** Resolves when a good part of the buffer is free, or the connection has ended. */
