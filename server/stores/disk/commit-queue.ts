@@ -7,7 +7,7 @@ import { StoreFull } from "./full-disk.ts";
 import { LogWriter } from "./log-writer.ts";
 
 /** One commit costs no more, in small messages, so that working it out does not hold up everything else for long. */
-const COST_PER_COMMIT = 1_000;
+const COST_PER_COMMIT = 2_000;
 /** After a commit that found no room, the next one is tried after so long, in ms. */
 const FULL_MS = 250;
 

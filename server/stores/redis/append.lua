@@ -12,7 +12,8 @@
 -- ARGV[7] wire text before a packet
 -- ARGV[8] wire text after a packet
 -- ARGV[9] time since which a message that was sent before may have been stored
--- ARGV[10..] of each message its id, its kind, its head; the kind adds 1 if the id is keyed, 2 if it was sent before
+-- ARGV[10] of each message its kind, a digit that adds 1 if the id is keyed, 2 if it was sent before
+-- ARGV[11..] of each message its id and its head
 -- Returns epoch, then of each message 1 (new), 2 (duplicate), 3 (id reused) or 4 (can't be told), its offset, its time; if
 -- all are new, only of the first, which the others follow at the same time
 
@@ -28,6 +29,11 @@ end
 -- What its sender wrote (see contentOf): the same user may come back as another guest.
 local function content(head)
   return string.match(head, '^(.*),{"room":"') or head
+end
+
+-- Of the message whose id is this argument.
+local function kind_of(i)
+  return string.byte(ARGV[10], (i - 9) / 2) - 48
 end
 
 local kept, age, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -76,8 +82,8 @@ local function look_back(wanted, since)
 end
 
 local sent_before, any_before = {}, false
-for i = 10, #ARGV, 3 do
-  if tonumber(ARGV[i + 1]) >= 2 then
+for i = 11, #ARGV, 2 do
+  if kind_of(i) >= 2 then
     sent_before[ARGV[i]], any_before = true, true
   end
 end
@@ -90,8 +96,8 @@ local time_text = text(time)
 local wire_middle = '","epoch":"' .. epoch .. '","offset":'
 local wire_end = ',"time":' .. time_text .. "}]" .. ARGV[8]
 local before_first, reply, wires, is_keyed = top, { epoch }, {}, false
-for i = 10, #ARGV, 3 do
-  local id, kind, head = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+for i = 11, #ARGV, 2 do
+  local id, kind, head = ARGV[i], kind_of(i), ARGV[i + 1]
   local keyed, before = kind % 2 == 1, kind >= 2
   local digest, known, earlier = nil, false, before and stored[id]
   if keyed then
@@ -125,10 +131,9 @@ for i = 10, #ARGV, 3 do
     end
     wires[#wires + 1] = ARGV[7] .. head .. '"id":"' .. id .. wire_middle .. place .. wire_end
   end
-  local at = i - 8
-  reply[at], reply[at + 1], reply[at + 2] = outcome, offset, stamp
+  reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = outcome, offset, stamp
 end
-if 3 * #wires == #ARGV - 9 then
+if 2 * #wires == #ARGV - 10 then
   reply = { epoch, 1, before_first + 1, time }
 end
 

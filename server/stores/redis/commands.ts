@@ -24,7 +24,7 @@ export class Commands {
   }
 
   /** Sends a command with a key, gives its reply, and rejects with a HubError after `ms`. */
-  async run(args: readonly Argument[], ms?: number): Promise<unknown> {
+  run(args: readonly Argument[], ms?: number): Promise<unknown> {
     return this.runAt(keyOf(args), args, ms);
   }
 

@@ -101,7 +101,7 @@ export class Connection {
   }
 
   /** Sends a command and gives its reply. */
-  async run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
+  run(args: readonly Argument[], ms: number = this.#options.limits.redisCommandMs): Promise<unknown> {
     const ask = (client: Client, { signal }: WaitSlot): Promise<unknown> =>
       client.sendCommand(args, { timeout: 0, abortSignal: signal });
     return this.#answer(ask, ms);

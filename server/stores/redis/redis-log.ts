@@ -97,8 +97,9 @@ export class RedisLog {
       wireStart(room),
       WIRE_END,
       String(since),
+      drafts.map(kindOf).join(""),
     ];
-    for (const draft of drafts) args.push(draft.id, kindOf(draft), draft.head);
+    for (const { id, head } of drafts) args.push(id, head);
     const reply = (await this.#script("append", room, args)) as AppendReply;
     this.#index.add(room, reply[0] === epoch);
     return drafts.map(({ id }, i) => appended(id, reply, i));
@@ -234,8 +235,8 @@ function placed(
   return { ok: true, position: { epoch, offset, id }, time, duplicate: outcome === 2 };
 }
 
-function kindOf({ keyed, sentAgoMs }: Draft): string {
-  return String((keyed ? 1 : 0) + (sentAgoMs === undefined ? 0 : 2));
+function kindOf({ keyed, sentAgoMs }: Draft): number {
+  return (keyed ? 1 : 0) + (sentAgoMs === undefined ? 0 : 2);
 }
 
 function headOf(reply: unknown): Position | HubError | undefined {
