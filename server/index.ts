@@ -32,6 +32,7 @@ import { createAccess, isLoopback } from "./transports/access.ts";
 import type { Gathering } from "./transports/fan-out.ts";
 import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts";
 import { createParsers, type Parsers } from "./transports/schemas.ts";
+import { SseTransport } from "./transports/sse/index.ts";
 import { SocketIoTransport } from "./transports/socketio/index.ts";
 
 export type { Authorize, Capability } from "./hub/authorize.ts";
@@ -148,7 +149,7 @@ export async function runHub(
     await broker.close();
     throw error;
   }
-  return new Node(config, hub, observer, server, rest);
+  return new Node(config, hub, observer, server, authorize, rest);
 }
 
 interface Store {
@@ -202,6 +203,7 @@ class Node implements RoomcastHub {
     hub: Hub,
     observer: Observer,
     server: HttpServer | undefined,
+    authorize: Authorize,
     { adapter, gathering, size }: Omit<Store, "broker" | "presence">,
   ) {
     const { limits, origins, open } = config;
@@ -209,29 +211,24 @@ class Node implements RoomcastHub {
     this.#size = size;
     this.#hub = hub;
     this.#parsers = createParsers(limits);
-    const access = createAccess({ origins, open });
     const context = {
       hub,
       parsers: this.#parsers,
-      access,
+      access: createAccess({ origins, open }),
+      authorize,
       limits,
       observer,
+      gathering: config.fastPath ? gathering : ("never" as const),
       stopping: this.#stopping.signal,
     };
-    this.handler = createHttpHandler({ ...context, webRoot: WEB_ROOT, version });
+    const streams = new SseTransport(context);
+    this.handler = createHttpHandler({ ...context, streams, webRoot: WEB_ROOT, version });
     // A stream of lines may last as long as its program; all other bodies have a deadline of their own.
     this.#server = server ?? createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS }, this.handler);
     const shared = server !== undefined;
-    const transport = new SocketIoTransport({
-      ...context,
-      server: this.#server,
-      socketRoom,
-      adapter,
-      gathering: config.fastPath ? gathering : "never",
-      shared,
-    });
-    hub.addTransport(transport);
-    this.io = transport.io;
+    const socketIo = new SocketIoTransport({ ...context, server: this.#server, socketRoom, adapter, shared });
+    for (const transport of [streams, socketIo]) hub.addTransport(transport);
+    this.io = socketIo.io;
   }
 
   listen(port: number = this.#config.port, host: string = this.#config.host): Promise<string> {

@@ -14,6 +14,8 @@ export interface Limits {
   readonly stalledMs: number;
   /** Rooms that one connection may be in. One more: `too_many_rooms`. */
   readonly roomsPerConnection: number;
+  /** Rooms of one stream of events. One more: `bad_request`. */
+  readonly roomsPerStream: number;
   /** Messages that one connection may publish per second, in the long run. More: `rate_limited`. */
   readonly messagesPerSecond: number;
   /** Messages that one connection may publish at once. */
@@ -53,6 +55,7 @@ export const DEFAULT_LIMITS: Limits = {
   outboundBytes: 1_048_576,
   stalledMs: 30_000,
   roomsPerConnection: 128,
+  roomsPerStream: 10,
   messagesPerSecond: 20,
   messageBurst: 60,
   historyPage: 300,

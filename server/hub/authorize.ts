@@ -1,6 +1,7 @@
 import { HubError } from "../../shared/errors.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type { Session } from "./session.ts";
+import type { JoinOptions } from "./visit.ts";
 
 /** A right on a room. */
 export type Capability = "join" | "publish" | "history" | "presence" | "moderate";
@@ -33,6 +34,22 @@ export function demand(
   };
   const answer = authorize(session, capability, room);
   return typeof answer === "boolean" ? decide(answer) : Promise.resolve(answer).then(decide);
+}
+
+/**
+ * Asks for all rights that a join needs.
+ *
+ * @throws HubError `forbidden`
+ */
+export async function demandJoin(
+  authorize: Authorize,
+  session: Session,
+  room: RoomName,
+  { since, rewind, presence }: JoinOptions,
+): Promise<void> {
+  await demand(authorize, session, "join", room);
+  if (since !== undefined || rewind !== undefined) await demand(authorize, session, "history", room);
+  if (presence === true) await demand(authorize, session, "presence", room);
 }
 
 const VERBS: Readonly<Record<Capability, string>> = {

@@ -6,7 +6,7 @@ import { formatCursor, type Position } from "../../shared/position.ts";
 import type { Closing, HistoryReply, JoinReply, MembersReply, PublishReply } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import { optionsOf, type RoomOptions, type RoomOptionsTable } from "../../shared/room-options.ts";
-import { demand, type Authorize, type Capability } from "./authorize.ts";
+import { demand, demandJoin, type Authorize, type Capability } from "./authorize.ts";
 import type { Appended, Broker, Draft, RoomsPage, RoomsQuery } from "./broker.ts";
 import { readHistory, type HistoryRange } from "./history.ts";
 import { HeadWatch } from "./head-watch.ts";
@@ -115,10 +115,7 @@ export class Hub {
     start: JoinOptions,
     acknowledge: (reply: JoinReply) => void,
   ): Promise<void> {
-    await this.#demand(subscriber.session, "join", room);
-    if (start.since !== undefined || start.rewind !== undefined)
-      await this.#demand(subscriber.session, "history", room);
-    if (start.presence === true) await this.#demand(subscriber.session, "presence", room);
+    await demandJoin(this.#context.authorize, subscriber.session, room, start);
     await this.#roomsOf(subscriber).join(
       room,
       () => this.#visit(subscriber, room),

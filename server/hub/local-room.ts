@@ -268,7 +268,7 @@ export class LocalRoom {
     this.#last = { epoch: head.epoch, offset: start, id: id ?? (start === head.offset ? head.id : "") };
     this.log.forget();
     this.#context.observer.gap(gap);
-    this.#context.deliver(this.name, { kind: "gap", gap });
+    this.#context.deliver(this.name, { kind: "gap", gap, position: this.#last });
   }
 }
 

@@ -194,7 +194,8 @@ export class Subscription {
     course.reason = reason;
     const { epoch, offset } = course.cur;
     const from = before.epoch === epoch && reason === "trimmed" ? before.offset + 1 : 1;
-    this.#subscriber.send({ kind: "gap", gap: { room: this.#room.name, epoch, from, to: offset, reason } });
+    const gap = { room: this.#room.name, epoch, from, to: offset, reason };
+    this.#subscriber.send({ kind: "gap", gap, position: course.cur });
   }
 
   #reply(course: Course): JoinReply {

@@ -1,3 +1,4 @@
+import type { Position } from "../../shared/position.ts";
 import type { Closing, Gap } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
 import type { EphemeralMessage, StoredMessage } from "./broker.ts";
@@ -7,7 +8,8 @@ import type { Session } from "./session.ts";
 export type Push =
   | { readonly kind: "message"; readonly message: StoredMessage }
   | { readonly kind: "ephemeral"; readonly message: EphemeralMessage }
-  | { readonly kind: "gap"; readonly gap: Gap }
+  /** `position` is the place before the next message; its id is empty where the message there is not known. */
+  | { readonly kind: "gap"; readonly gap: Gap; readonly position: Position }
   /** A whole packet of the hub itself: `["room:members", change]`. */
   | { readonly kind: "members"; readonly packet: string };
 
@@ -29,7 +31,7 @@ export interface Subscriber {
   leave(room: RoomName): void;
 }
 
-/** A way into the hub and out of it: Socket.IO, later SSE and plain WebSocket. */
+/** A way into the hub and out of it: Socket.IO, streams of events, plain WebSocket. */
 export interface Transport {
   /** Hands a push to every connection that is live in the room; must not throw. */
   deliver(room: RoomName, push: Push): void;

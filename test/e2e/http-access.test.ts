@@ -94,7 +94,7 @@ describe("a page's origin", () => {
     expect(preflight.headers.get("access-control-allow-origin")).toBe(LISTED);
     expect(preflight.headers.get("access-control-allow-methods")).toBe("GET,HEAD,POST,DELETE");
     const allowed = preflight.headers.get("access-control-allow-headers");
-    expect(allowed).toBe("Content-Type,Authorization,Idempotency-Key");
+    expect(allowed).toBe("Content-Type,Authorization,Idempotency-Key,Last-Event-ID,Cache-Control");
     expect((await hub.request("/rooms")).headers.has("access-control-allow-origin")).toBe(false);
   });
 });

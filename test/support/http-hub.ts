@@ -19,6 +19,7 @@ import { MemoryStore } from "../../server/stores/memory/memory-store.ts";
 import { createAccess } from "../../server/transports/access.ts";
 import { createHttpHandler, type HttpContext, type HttpHandler } from "../../server/transports/http/index.ts";
 import { createParsers } from "../../server/transports/schemas.ts";
+import { SseTransport } from "../../server/transports/sse/index.ts";
 
 export interface HttpHubOptions {
   readonly limits?: Partial<Limits>;
@@ -79,17 +80,21 @@ export async function startHttpHub(options: HttpHubOptions = {}): Promise<HttpHu
   const presence = new LocalPresence(new LocalMembers());
   const hub = new Hub({ broker, presence, authorize, observer, limits, rooms: DEFAULT_ROOM_OPTIONS });
   await hub.start();
-  const context: HttpContext = {
+  const context = {
     hub,
     limits,
     observer,
     webRoot,
+    authorize,
     parsers: createParsers(limits),
     access: createAccess({ origins: options.origins ?? [], open: options.open ?? false }),
     stopping: stopping.signal,
+    gathering: "immediate" as const,
     version: "1.2.3",
   };
-  const handler = createHttpHandler(context);
+  const streams = new SseTransport(context);
+  hub.addTransport(streams);
+  const handler = createHttpHandler({ ...context, streams });
   const server = createServer(options.mount?.(handler) ?? handler);
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
@@ -100,7 +105,7 @@ export async function startHttpHub(options: HttpHubOptions = {}): Promise<HttpHu
     stop: () => stopping.abort(),
     port,
     server,
-    context,
+    context: { ...context, streams },
     failures,
     appends,
     async request(path: string, init?: RequestInit) {

@@ -193,6 +193,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     await (await (await stage.start()).client(ANA)).join("chat:lobby");
     return stage.call(route, `${LOBBY}/members`);
   },
+  "GET /events/position": get("/events/position?room=chat:lobby&room=build-42"),
   async "POST /live/:id"(stage, route) {
     const client = await (await stage.start()).client();
     await client.join("stream:build-42");

@@ -7,7 +7,7 @@ export interface Block {
 
 const JSON_LANGUAGES = new Set(["json", "ndjson"]);
 /** A block in any other language holds no JSON, and none may have no language. */
-const OTHER_LANGUAGES = new Set(["js"]);
+const OTHER_LANGUAGES = new Set(["js", "text"]);
 const FENCE = /^\s*(?:`{3,}|~{3,})\s*(\S*)/;
 
 /**

@@ -2,6 +2,7 @@ import express, { type Express } from "express";
 import { HubError } from "../../../shared/errors.ts";
 import type { HttpContext } from "./context.ts";
 import { handleErrors } from "./errors.ts";
+import { eventsRouter } from "./events.ts";
 import { liveRouter } from "./live.ts";
 import { messagesRouter } from "./messages.ts";
 import { openapiRouter } from "./openapi.ts";
@@ -24,6 +25,7 @@ export function createApp(context: HttpContext): Express {
   app.use(...securityHandlers(context));
   app.use(messagesRouter(context));
   app.use(roomsRouter(context));
+  app.use(eventsRouter(context));
   app.use(liveRouter(context));
   app.use(operationsRouter(context));
   app.use(openapiRouter(context));

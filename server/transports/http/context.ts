@@ -3,11 +3,13 @@ import type { Limits } from "../../../shared/limits.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Observer } from "../../hub/observer.ts";
 import type { Access } from "../access.ts";
+import type { EventStreams } from "../event-streams.ts";
 import type { Parsers } from "../schemas.ts";
 
 /** What the HTTP routes need to know of the rest. */
 export interface HttpContext {
   readonly hub: Hub;
+  readonly streams: EventStreams;
   readonly parsers: Parsers;
   readonly access: Access;
   readonly limits: Limits;

@@ -175,6 +175,14 @@ const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       "uniqueNames",
     ]),
   }),
+  Events: STRING,
+  Positions: object({
+    cursor: STRING,
+    rooms: {
+      type: "array",
+      items: object({ room: STRING, position: ref("schemas/Position"), cursor: STRING }),
+    },
+  }),
   LogEntry: object(
     { message: STRING, level: STRING, program: STRING, timestamp: { type: "string", format: "date-time" } },
     ["message", "level", "program", "timestamp"],

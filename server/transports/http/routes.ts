@@ -28,6 +28,14 @@ const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";
 const NDJSON = "application/x-ndjson";
 const HTML = "text/html";
+const EVENT_STREAM = "text/event-stream";
+const STREAM_QUERY = {
+  lastEventId: "the id of the last event that the reader has, if it can't send the header Last-Event-ID",
+  since: "the same, unless there is a last event's id: only what comes after it",
+  rewind: 'begin with the last so many messages, or with those of the last so long, as in "5m"',
+  event: "only events of this name; several of them as several parameters",
+  envelope: "1: the data of each event is the whole message",
+};
 const PUBLISHING: readonly ErrorCode[] = [
   "bad_request",
   "bad_room",
@@ -106,6 +114,38 @@ export const ROUTES: readonly Route[] = [
     query: { after: "the last user of the page before", limit: "most members of the page" },
     reply: { status: 200, text: "A page", body: { [JSON_TYPE]: "Members" } },
     errors: ["bad_request", "bad_room", "forbidden", "unavailable"],
+  },
+  {
+    method: "get",
+    path: "/events",
+    summary: "Streams what happens in up to 10 rooms, as server-sent events.",
+    query: { room: "a room; several of them as several parameters", ...STREAM_QUERY },
+    reply: { status: 200, text: "Events, until one side ends it", body: { [EVENT_STREAM]: "Events" } },
+    errors: ["bad_request"],
+  },
+  {
+    method: "get",
+    path: "/events/position",
+    summary: "Tells where rooms stand, for a snapshot after which a stream goes on.",
+    query: { room: "a room; several of them as several parameters" },
+    reply: { status: 200, text: "Their positions", body: { [JSON_TYPE]: "Positions" } },
+    errors: ["bad_request", "bad_room", "forbidden", "unavailable"],
+  },
+  {
+    method: "get",
+    path: "/events/:room",
+    summary: "Streams what happens in a room, by its name or the id of its log, as server-sent events.",
+    query: STREAM_QUERY,
+    reply: { status: 200, text: "Events, until one side ends it", body: { [EVENT_STREAM]: "Events" } },
+    errors: ["bad_request"],
+  },
+  {
+    method: "get",
+    path: "/rooms/:room/events",
+    summary: "Streams what happens in a room, as server-sent events.",
+    query: STREAM_QUERY,
+    reply: { status: 200, text: "Events, until one side ends it", body: { [EVENT_STREAM]: "Events" } },
+    errors: ["bad_request", "bad_room"],
   },
   {
     method: "post",

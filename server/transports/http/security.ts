@@ -41,7 +41,7 @@ export const crossOrigin: (request: IncomingMessage, response: ServerResponse, n
   cors({
     origin: true,
     methods: ["GET", "HEAD", "POST", "DELETE"],
-    allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key"],
+    allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key", "Last-Event-ID", "Cache-Control"],
     exposedHeaders: ["Retry-After", REQUEST_ID],
     maxAge: 600,
   });
