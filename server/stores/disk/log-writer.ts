@@ -81,7 +81,7 @@ export class LogWriter {
 
   /** Everything that the room's commit consists of. */
   writes(): Write[] {
-    const { log, first, top } = this.#record;
+    const { log, top } = this.#record;
     const writes: Write[] = [...this.#idWrites];
     this.#writeMessages(writes);
     this.#deleteMessages(writes);

@@ -1,4 +1,4 @@
-import { DamagedRecord, messageKey, offsetOfKey, opened, sealed, CHECKSUM_BYTES } from "./records.ts";
+import { CHECKSUM_BYTES, offsetOfKey, opened, sealed } from "./records.ts";
 
 /** A message as its log keeps it. */
 export interface MessageRecord {

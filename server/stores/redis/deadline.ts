@@ -9,7 +9,7 @@ export function within<T>(answer: Promise<T>, ms: number, late: () => Error): Pr
       },
       (error: unknown) => {
         clearTimeout(timer);
-        reject(error as Error);
+        reject(error);
       },
     );
   });
