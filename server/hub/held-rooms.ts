@@ -29,15 +29,15 @@ export class HeldRooms {
     for (const { room } of this.#rooms.values()) yield room;
   }
 
-  /** @returns the room, and what gives it back; to be called once */
-  hold(name: RoomName): { readonly room: LocalRoom; readonly release: () => void } {
+  /** Holds a room until it is released, which has to be done once for each time that it is held. */
+  hold(name: RoomName): LocalRoom {
     let held = this.#rooms.get(name);
     if (held === undefined) this.#rooms.set(name, (held = { room: this.#context.open(name), holders: 0 }));
     held.holders += 1;
-    return { room: held.room, release: () => this.#release(name) };
+    return held.room;
   }
 
-  #release(name: RoomName): void {
+  release(name: RoomName): void {
     const held = this.#rooms.get(name)!;
     held.holders -= 1;
     if (held.holders > 0) return;

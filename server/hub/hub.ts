@@ -18,7 +18,7 @@ import type { PresenceStore, RoomCounts } from "./presence-store.ts";
 import type { Session } from "./session.ts";
 import { SubscriberRooms } from "./subscriber-rooms.ts";
 import type { Push, Subscriber, Transport } from "./transport.ts";
-import { Visit, type JoinOptions } from "./visit.ts";
+import { Visit, type JoinOptions, type VisitContext } from "./visit.ts";
 
 export interface HubContext {
   readonly broker: Broker;
@@ -53,6 +53,8 @@ export interface RoomDescription extends RoomCounts {
   readonly options: RoomOptions;
 }
 
+/** One for all: when a node's clients leave it together, making an error for each would take longer than the rest. */
+const CONNECTION_ENDED = new HubError("bad_request", "the connection has ended");
 /** A room whose members were asked for is held for so long, in ms. */
 const MEMBERS_LINGER_MS = 10_000;
 
@@ -67,6 +69,7 @@ export class Hub {
   readonly #transports: Transport[] = [];
   readonly #watch: HeadWatch;
   readonly #members: MembersDesk;
+  readonly #visits: VisitContext;
 
   constructor(context: HubContext) {
     this.#context = context;
@@ -79,6 +82,8 @@ export class Hub {
     });
     this.#watch = new HeadWatch(context.broker, context.observer, () => this.#rooms.all());
     this.#members = new MembersDesk(context);
+    const replayChunk = context.limits.outboundBytes / 4;
+    this.#visits = { members: this.#members, rooms: this.#rooms, replayChunk };
   }
 
   async start(): Promise<void> {
@@ -118,7 +123,7 @@ export class Hub {
     await demandJoin(this.#context.authorize, subscriber.session, room, start);
     await this.#roomsOf(subscriber).join(
       room,
-      () => this.#visit(subscriber, room),
+      () => new Visit(subscriber, room, this.#visits),
       (visit) => visit.join(start, acknowledge),
     );
   }
@@ -131,7 +136,7 @@ export class Hub {
 
   /** Takes a subscriber whose connection has ended out of everything. */
   disconnect(subscriber: Subscriber): void {
-    this.#subscribers.get(subscriber)?.leaveAll(new HubError("bad_request", "the connection has ended"));
+    this.#subscribers.get(subscriber)?.leaveAll(CONNECTION_ENDED);
     this.#subscribers.delete(subscriber);
   }
 
@@ -198,13 +203,13 @@ export class Hub {
    */
   async members(session: Session, name: RoomName, query: MembersQuery): Promise<MembersReply> {
     await this.#demand(session, "presence", name);
-    const { room, release } = this.#rooms.hold(name);
+    const room = this.#rooms.hold(name);
     try {
       await room.open();
       return await this.#members.page(name, query);
     } finally {
       // Whoever asks for the next page finds the room as it is.
-      setTimeout(release, MEMBERS_LINGER_MS).unref();
+      setTimeout(() => this.#rooms.release(name), MEMBERS_LINGER_MS).unref();
     }
   }
 
@@ -263,12 +268,6 @@ export class Hub {
       this.#transports.forEach((transport) => transport.deliver(room, push));
     const { messages } = optionsOf(name, rooms);
     return new LocalRoom(name, { broker, observer, deliver, pageLimit: limits.historyPage, messages });
-  }
-
-  #visit(subscriber: Subscriber, name: RoomName): Visit {
-    const { room, release } = this.#rooms.hold(name);
-    const replayChunk = this.#context.limits.outboundBytes / 4;
-    return new Visit(subscriber, room, { members: this.#members, replayChunk, release });
   }
 
   #roomsOf(subscriber: Subscriber): SubscriberRooms {

@@ -79,13 +79,14 @@ export class MembersDesk {
    */
   async enter(
     room: RoomName,
-    { from }: Session,
+    session: Session,
     { presence, info }: { readonly presence: boolean; readonly info: string | undefined },
   ): Promise<boolean> {
     if (!presence && optionsOf(room, this.#context.rooms).presence !== true) {
       if (info === undefined) return false;
       throw new HubError("bad_request", "info is of a member: join with presence");
     }
+    const { from } = session;
     if (from === undefined) {
       if (presence) throw new HubError("bad_request", "only users can be members");
       return false;

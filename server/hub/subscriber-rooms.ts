@@ -7,8 +7,8 @@ interface Entry {
   visit: Visit | undefined;
   before: Entry | undefined;
   ended: HubError | undefined;
-  /** Resolves, whatever happened, when the join is over. */
-  settled: Promise<void>;
+  /** Resolves, whatever happened, when the join is over; undefined when it is. */
+  settled: Promise<void> | undefined;
   /** The subscriber has left, or was refused; otherwise its connection has ended. */
   meant: boolean;
   /** Its visit has been given back, or there will be none. */
@@ -43,16 +43,13 @@ export class SubscriberRooms {
       visit: undefined,
       before,
       ended: undefined,
-      settled: Promise.resolve(),
+      settled: undefined,
       meant: false,
       released: false,
     };
     this.#entries.set(room, entry);
     const joined = this.#run(entry, visit, run);
-    entry.settled = joined.catch(() => {
-      entry.meant ||= entry.ended === undefined;
-      this.#remove(room, entry);
-    });
+    entry.settled = this.#settle(room, entry, joined);
     return joined;
   }
 
@@ -70,13 +67,14 @@ export class SubscriberRooms {
   leaveAll(reason: HubError): void {
     for (const [room, entry] of this.#entries) {
       end(entry, reason);
-      void entry.settled.then(() => this.#remove(room, entry));
+      if (entry.settled === undefined) this.#remove(room, entry);
+      else void entry.settled.then(() => this.#remove(room, entry));
     }
   }
 
   async #run(entry: Entry, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
     const { before } = entry;
-    await before?.settled;
+    if (before !== undefined) await before.settled;
     try {
       if (entry.ended !== undefined) throw entry.ended;
       entry.visit = visit();
@@ -89,6 +87,16 @@ export class SubscriberRooms {
       entry.before = undefined;
     }
     await run(entry.visit);
+  }
+
+  async #settle(room: RoomName, entry: Entry, joined: Promise<void>): Promise<void> {
+    try {
+      await joined;
+    } catch {
+      entry.meant ||= entry.ended === undefined;
+      this.#remove(room, entry);
+    }
+    entry.settled = undefined;
   }
 
   #remove(room: RoomName, entry: Entry): void {

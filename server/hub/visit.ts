@@ -1,9 +1,11 @@
 import type { HubError } from "../../shared/errors.ts";
 import type { JoinReply } from "../../shared/protocol.ts";
+import type { RoomName } from "../../shared/room-name.ts";
+import type { HeldRooms } from "./held-rooms.ts";
 import type { LocalRoom } from "./local-room.ts";
 import type { MembersDesk } from "./members-desk.ts";
 import type { Roster } from "./roster.ts";
-import { Subscription, type Start } from "./subscription.ts";
+import { Subscription, type Start, type SubscriptionContext } from "./subscription.ts";
 import type { Subscriber } from "./transport.ts";
 
 /** How somebody joins a room. */
@@ -14,12 +16,10 @@ export interface JoinOptions extends Start {
   readonly info?: string;
 }
 
-export interface VisitContext {
+/** What all visits of a node have in common. */
+export interface VisitContext extends SubscriptionContext {
   readonly members: MembersDesk;
-  /** Characters of messages after which a replay waits for the reader. */
-  readonly replayChunk: number;
-  /** Gives the room back. */
-  readonly release: () => void;
+  readonly rooms: HeldRooms;
 }
 
 /** One subscriber in one room: what it hears of the log, that others see it, and what it hears of the others. */
@@ -31,12 +31,13 @@ export class Visit {
   #isMember = false;
   #roster: Roster | undefined;
 
-  constructor(subscriber: Subscriber, room: LocalRoom, context: VisitContext) {
+  /** Holds the room, until its release. */
+  constructor(subscriber: Subscriber, room: RoomName, context: VisitContext) {
     this.#subscriber = subscriber;
-    this.#room = room;
+    this.#room = context.rooms.hold(room);
     this.#context = context;
-    this.#subscription = new Subscription(subscriber, room, { replayChunk: context.replayChunk });
-    context.members.arrive(room.name);
+    this.#subscription = new Subscription(subscriber, this.#room, context);
+    context.members.arrive(this.#room.name);
   }
 
   /**
@@ -77,10 +78,10 @@ export class Visit {
    * @param meant the subscriber has left; otherwise its connection has ended and may come back
    */
   release(meant: boolean): void {
-    const { members, release } = this.#context;
+    const { members, rooms } = this.#context;
     this.#roster?.unwatch(this.#subscriber);
     if (this.#isMember) members.exit(this.#room.name, this.#subscriber.session, { meant });
     members.depart(this.#room.name);
-    release();
+    rooms.release(this.#room.name);
   }
 }

@@ -33,7 +33,8 @@ export class Connection implements Subscriber {
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #outlet: Outlet;
-  readonly #underWay = new Set<Promise<void>>();
+  /** Undefined if there is nothing: most connections only listen. */
+  #underWay: Set<Promise<void>> | undefined;
 
   constructor(socket: Socket, session: Session, context: ConnectionContext) {
     this.session = session;
@@ -43,12 +44,50 @@ export class Connection implements Subscriber {
       context.observer.slow(session.id),
     );
     context.fanOut.connect(this.#outlet);
-    socket.onAny((event: string, ...args: unknown[]) => this.#receive(event, args));
-    socket.on("disconnect", () => {
-      this.#outlet.end();
-      context.hub.disconnect(this);
-    });
-    this.#joinFromUrl();
+  }
+
+  /** Joins the rooms that the handshake names. */
+  joinFromUrl(): void {
+    const { query, auth } = this.#socket.handshake;
+    if (query["room"] === undefined) return;
+    // A stock client writes a list into its query with commas, which no room's name has.
+    const names = [query["room"]].flat().flatMap((list) => list.split(","));
+    const positions = (auth["since"] ?? {}) as Readonly<Record<string, unknown>>;
+    for (const name of names) {
+      const since =
+        typeof positions === "object" && Object.hasOwn(positions, name) ? positions[name] : undefined;
+      void this.#joinAtConnect(name, since === undefined ? rewindOf(query["rewind"]) : { since });
+    }
+  }
+
+  /** Takes a request of the client. */
+  receive(event: string, args: unknown[]): void {
+    const ack = typeof args.at(-1) === "function" ? (args.pop() as Ack) : undefined;
+    if (event === "subscribe") {
+      for (const name of args) void this.#subscribe(name);
+      return;
+    }
+    const handler = Object.hasOwn(REQUESTS, event) ? REQUESTS[event] : undefined;
+    if (handler === undefined) {
+      // The program that embeds the hub may have requests of its own.
+      if (this.#socket.listenerCount(event) === 0)
+        this.#fail(event, undefined, ack, new HubError("bad_request", "unknown request"));
+      return;
+    }
+    const underWay = (this.#underWay ??= new Set());
+    const done = handler(this.#context, this, args[0], (body) => ack?.({ ok: true, ...body }))
+      .catch((error: unknown) => this.#fail(event, args[0], ack, error))
+      .finally(() => {
+        underWay.delete(done);
+        if (underWay.size === 0 && this.#underWay === underWay) this.#underWay = undefined;
+      });
+    underWay.add(done);
+  }
+
+  /** The client has gone. */
+  end(): void {
+    this.#outlet.end();
+    this.#context.hub.disconnect(this);
   }
 
   send(push: Push): void {
@@ -78,7 +117,7 @@ export class Connection implements Subscriber {
 
   /** Resolves when the requests that are under way now have their answers. */
   async answered(): Promise<void> {
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#underWay ?? []);
   }
 
   warn(closing: Closing): void {
@@ -95,25 +134,6 @@ export class Connection implements Subscriber {
     if (closing.reconnect) this.#outlet.close();
     else this.#socket.disconnect();
     await ended;
-  }
-
-  #receive(event: string, args: unknown[]): void {
-    const ack = typeof args.at(-1) === "function" ? (args.pop() as Ack) : undefined;
-    if (event === "subscribe") {
-      for (const name of args) void this.#subscribe(name);
-      return;
-    }
-    const handler = Object.hasOwn(REQUESTS, event) ? REQUESTS[event] : undefined;
-    if (handler === undefined) {
-      // The program that embeds the hub may have requests of its own.
-      if (this.#socket.listenerCount(event) === 0)
-        this.#fail(event, undefined, ack, new HubError("bad_request", "unknown request"));
-      return;
-    }
-    const done = handler(this.#context, this, args[0], (body) => ack?.({ ok: true, ...body }))
-      .catch((error: unknown) => this.#fail(event, args[0], ack, error))
-      .finally(() => this.#underWay.delete(done));
-    this.#underWay.add(done);
   }
 
   #fail(request: string, input: unknown, ack: Ack | undefined, error: unknown): void {
@@ -138,18 +158,6 @@ export class Connection implements Subscriber {
       );
     } catch (error) {
       this.#fail("subscribe", { room: name }, undefined, error);
-    }
-  }
-
-  #joinFromUrl(): void {
-    const { query, auth } = this.#socket.handshake;
-    // A stock client writes a list into its query with commas, which no room's name has.
-    const names = [query["room"] ?? []].flat().flatMap((list) => list.split(","));
-    const positions = (auth["since"] ?? {}) as Readonly<Record<string, unknown>>;
-    for (const name of names) {
-      const since =
-        typeof positions === "object" && Object.hasOwn(positions, name) ? positions[name] : undefined;
-      void this.#joinAtConnect(name, since === undefined ? rewindOf(query["rewind"]) : { since });
     }
   }
 

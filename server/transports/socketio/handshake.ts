@@ -4,6 +4,7 @@ import { HubError } from "../../../shared/errors.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import { randomId } from "../../../shared/message-id.ts";
 import { RateLimit } from "../../hub/rate-limit.ts";
+import type { From } from "../../../shared/message.ts";
 import type { Session } from "../../hub/session.ts";
 
 const NAME_LENGTH = 64;
@@ -18,16 +19,52 @@ const NAME = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
  */
 export function sessionOf({ id, handshake }: Socket, limits: Limits): Session {
   const auth = handshake.auth as Readonly<Record<string, unknown>>;
-  const guest = optional(auth["guest"], "auth.guest", parseGuest) ?? randomId();
-  const username = auth["username"] ?? handshake.query["username"];
-  const name = optional(username, "username", parseName) ?? `guest-${publicPart(guest).slice(0, 8)}`;
+  const guest = optional(auth["guest"], "auth.guest", parseGuest);
+  const name = optional(auth["username"] ?? handshake.query["username"], "username", parseName);
   const token = optional(auth["token"], "auth.token", parseText);
-  return {
-    id,
-    from: { user: `guest:${publicPart(guest)}`, name },
-    ...(token === undefined ? {} : { token }),
-    rateLimit: new RateLimit(limits),
-  };
+  return new ClientSession({ id, guest, name, token, limits });
+}
+
+interface Shown {
+  readonly id: string;
+  readonly guest: string | undefined;
+  readonly name: string | undefined;
+  readonly token: string | undefined;
+  readonly limits: Limits;
+}
+
+/** Makes what only those need who publish or are members when they first do: most connections only listen. */
+class ClientSession implements Session {
+  readonly id: string;
+  declare readonly token?: string;
+  readonly #limits: Limits;
+  readonly #guest: string | undefined;
+  readonly #name: string | undefined;
+  #from: From | undefined;
+  #rateLimit: RateLimit | undefined;
+
+  constructor({ id, guest, name, token, limits }: Shown) {
+    this.id = id;
+    if (token !== undefined) this.token = token;
+    this.#guest = guest;
+    this.#name = name;
+    this.#limits = limits;
+  }
+
+  get from(): From {
+    this.#from ??= fromOf(this.#guest ?? randomId(), this.#name);
+    return this.#from;
+  }
+
+  get rateLimit(): RateLimit {
+    this.#rateLimit ??= new RateLimit(this.#limits);
+    return this.#rateLimit;
+  }
+}
+
+function fromOf(guest: string, name: string | undefined): From {
+  const shown = publicPart(guest);
+  return { user: `guest:${shown}`, name: name ?? `guest-${shown.slice(0, 8)}` };
 }
 
 /** What others see of a guest: they can't pass for it, since only its own client knows what this was made of. */

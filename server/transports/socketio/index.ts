@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
+import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Server, type ServerOptions, type Socket } from "socket.io";
@@ -12,9 +13,10 @@ import type { Access } from "../access.ts";
 import { FanOut, type Gathering } from "../fan-out.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { boundClosing, isEngineKnown } from "./engine-wire.ts";
+import { letGoOfRequest, letGoOfResponse } from "./kept-request.ts";
 import { sessionOf } from "./handshake.ts";
 import { Replays } from "./replays.ts";
-import { PACKETS, type Packet } from "./packet.ts";
+import { PACKETS } from "./packet.ts";
 
 export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut" | "replays"> {
   readonly server: HttpServer;
@@ -37,17 +39,18 @@ const END_WITHIN_MS = 1_200;
 /** Socket.IO on the path `/socket.io`: the hub lives on the namespace `/`, all others are the program's own. */
 export class SocketIoTransport implements Transport {
   readonly io: Server;
-  readonly #fanOut: FanOut<Packet, Buffer>;
-  readonly #replays = new Replays();
-  readonly #connections = new Set<Connection>();
+  readonly #context: ConnectionContext;
+  readonly #connections = new Map<Socket, Connection>();
   /** Not in `socket.data`, which `fetchSockets` shows to every node and every stock server. */
   readonly #admitted = new WeakMap<Socket, Session>();
   readonly #upgraded = new Set<Duplex>();
+  readonly #listeners = sharedListeners(this.#connections, this.#upgraded);
   readonly #options: SocketIoOptions;
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
-    this.#fanOut = new FanOut(PACKETS, gatheringOf(options));
+    const fanOut = new FanOut(PACKETS, gatheringOf(options));
+    this.#context = { ...options, fanOut, replays: new Replays() };
     this.io = new Server(options.server, serverOptions(options));
     boundClosing(this.io.engine);
     this.io.use((socket, next) => this.#admit(socket, next));
@@ -56,11 +59,11 @@ export class SocketIoTransport implements Transport {
   }
 
   deliver(room: RoomName, push: Push): void {
-    this.#fanOut.deliver(room, push);
+    this.#context.fanOut.deliver(room, push);
   }
 
   async close(closing: Closing): Promise<void> {
-    const connections = [...this.#connections];
+    const connections = [...this.#connections.values()];
     connections.forEach((one) =>
       one.warn({ ...closing, delayMs: Math.round(Math.random() * RETURN_WITHIN_MS) }),
     );
@@ -81,8 +84,9 @@ export class SocketIoTransport implements Transport {
 
   readonly #onUpgrade = ({ url }: IncomingMessage, socket: Duplex): void => {
     if (url?.startsWith(this.io.path()) !== true) return;
+    letGoOfResponse(this.io.engine, socket as NetSocket);
     this.#upgraded.add(socket);
-    socket.once("close", () => this.#upgraded.delete(socket));
+    socket.on("close", this.#listeners.closed);
   };
 
   #admit(socket: Socket, next: (error?: Error) => void): void {
@@ -101,14 +105,32 @@ export class SocketIoTransport implements Transport {
   }
 
   #connect(socket: Socket): void {
-    const connection = new Connection(socket, this.#admitted.get(socket)!, {
-      ...this.#options,
-      fanOut: this.#fanOut,
-      replays: this.#replays,
-    });
-    this.#connections.add(connection);
-    socket.on("disconnect", () => this.#connections.delete(connection));
+    const session = this.#admitted.get(socket)!;
+    this.#admitted.delete(socket);
+    const connection = new Connection(socket, session, this.#context);
+    this.#connections.set(socket, connection);
+    socket.onAny(this.#listeners.request);
+    socket.on("disconnect", this.#listeners.disconnected);
+    connection.joinFromUrl();
+    // After the program's own listeners, who may still want all of it.
+    process.nextTick(letGoOfRequest, socket.conn);
   }
+}
+
+/** One of each for all connections: closures of their own are a good part of what an idle connection costs. */
+function sharedListeners(connections: Map<Socket, Connection>, upgraded: Set<Duplex>) {
+  return {
+    request(this: Socket, event: string, ...args: unknown[]): void {
+      connections.get(this)?.receive(event, args);
+    },
+    disconnected(this: Socket): void {
+      connections.get(this)?.end();
+      connections.delete(this);
+    },
+    closed(this: Duplex): void {
+      upgraded.delete(this);
+    },
+  };
 }
 
 function gatheringOf({ gathering, observer }: SocketIoOptions): Gathering {
