@@ -73,16 +73,20 @@ export class Hub {
 
   constructor(context: HubContext) {
     this.#context = context;
+    const { broker, observer, limits } = context;
+    const deliver = (room: RoomName, push: Push): void =>
+      this.#transports.forEach((transport) => transport.deliver(room, push));
+    const common = { broker, observer, deliver, pageLimit: limits.historyPage };
     this.#rooms = new HeldRooms({
-      open: (room) => this.#open(room),
+      open: (room) => new LocalRoom(room, optionsOf(room, context.rooms).messages, common),
       onClosed: (room) => {
         this.#members.drop(room);
-        void context.broker.unsubscribe(room);
+        void broker.unsubscribe(room);
       },
     });
-    this.#watch = new HeadWatch(context.broker, context.observer, () => this.#rooms.all());
+    this.#watch = new HeadWatch(broker, observer, () => this.#rooms.all());
     this.#members = new MembersDesk(context);
-    const replayChunk = context.limits.outboundBytes / 4;
+    const replayChunk = limits.outboundBytes / 4;
     this.#visits = { members: this.#members, rooms: this.#rooms, replayChunk };
   }
 
@@ -260,14 +264,6 @@ export class Hub {
     this.#watch.stop();
     await this.#members.close();
     await this.#context.broker.close();
-  }
-
-  #open(name: RoomName): LocalRoom {
-    const { broker, observer, limits, rooms } = this.#context;
-    const deliver = (room: RoomName, push: Push): void =>
-      this.#transports.forEach((transport) => transport.deliver(room, push));
-    const { messages } = optionsOf(name, rooms);
-    return new LocalRoom(name, { broker, observer, deliver, pageLimit: limits.historyPage, messages });
   }
 
   #roomsOf(subscriber: Subscriber): SubscriberRooms {

@@ -2,22 +2,19 @@ import { HubError, toHubError } from "../../shared/errors.ts";
 import type { Position } from "../../shared/position.ts";
 import type { GapReason } from "../../shared/protocol.ts";
 import type { RoomName } from "../../shared/room-name.ts";
-import type { Broker, CheckResult, EphemeralMessage, LogEnds, StoredMessage } from "./broker.ts";
+import type { CheckResult, EphemeralMessage, LogEnds, StoredMessage } from "./broker.ts";
 import { commonEntries } from "./common-entry.ts";
 import { Held } from "./held.ts";
 import type { Observer } from "./observer.ts";
 import { recover } from "./recovery.ts";
-import { RoomLog } from "./room-log.ts";
+import { RoomLog, type RoomLogContext } from "./room-log.ts";
 import type { Push } from "./transport.ts";
 
-export interface LocalRoomContext {
-  readonly broker: Broker;
+/** What all rooms of a node have in common. */
+export interface LocalRoomContext extends RoomLogContext {
   readonly observer: Observer;
   /** Takes what the live members get, in the order in which they get it. */
   readonly deliver: (room: RoomName, push: Push) => void;
-  readonly pageLimit: number;
-  /** How many messages the room keeps. */
-  readonly messages: number;
 }
 
 const RETRY_MS = { least: 100, most: 1_000 };
@@ -28,6 +25,8 @@ const RETRY_MS = { least: 100, most: 1_000 };
  */
 export class LocalRoom {
   readonly name: RoomName;
+  /** How many messages it keeps. */
+  readonly messages: number;
   readonly log: RoomLog;
   readonly #context: LocalRoomContext;
   #last: Position = { epoch: "", offset: 0, id: "" };
@@ -43,12 +42,11 @@ export class LocalRoom {
   #awaited = 0;
   #closed = false;
 
-  constructor(name: RoomName, context: LocalRoomContext) {
+  constructor(name: RoomName, messages: number, context: LocalRoomContext) {
     this.name = name;
+    this.messages = messages;
     this.#context = context;
-    const { broker, pageLimit, messages } = context;
-    const [heard, compare] = [() => this.#last, () => this.compare()];
-    this.log = new RoomLog({ broker, room: name, pageLimit, messages, heard, compare });
+    this.log = new RoomLog(this, context);
   }
 
   /** The newest message that the live members have. */

@@ -12,33 +12,39 @@ const FRESH_MS = 1_000;
 /** How often a question is asked anew because the log is another one than was heard. */
 const MAX_CHANGES = 10;
 
+/** What all rooms of a node have in common. */
 export interface RoomLogContext {
   readonly broker: Broker;
-  readonly room: RoomName;
   readonly pageLimit: number;
-  /** How many messages the room keeps. */
+}
+
+/** The room whose log it is. */
+export interface HearingRoom {
+  readonly name: RoomName;
+  /** How many messages it keeps. */
   readonly messages: number;
   /** The newest message that this node has heard. */
-  readonly heard: () => Position;
+  readonly last: Position;
   /** Lets the node find out why the log is not the one that it has heard. */
-  readonly compare: () => Promise<void>;
+  compare(): Promise<void>;
 }
 
 /** What this node knows of one room's log, and how it asks for the rest: once for all who want to know. */
 export class RoomLog {
   readonly tail: HotTail = new HotTail();
+  readonly #room: HearingRoom;
   readonly #context: RoomLogContext;
-  readonly #pages: PageReader;
-  readonly #questions: Questions;
-  readonly #young = new Map<number, Promise<HistoryPage>>();
+  // Made when somebody asks for what they read: in most rooms nobody ever does.
+  #pages: PageReader | undefined;
+  #questions: Questions | undefined;
+  #young: Map<number, Promise<HistoryPage>> | undefined;
   #ends: LogEnds | undefined;
   #endsAt = Number.NEGATIVE_INFINITY;
   #doubtedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(context: RoomLogContext) {
+  constructor(room: HearingRoom, context: RoomLogContext) {
+    this.#room = room;
     this.#context = context;
-    this.#pages = new PageReader(context.broker, context.room, context.pageLimit);
-    this.#questions = new Questions(context.broker, context.room);
   }
 
   /** Takes what the log said. @param askedAt `performance.now()` when it was asked */
@@ -46,7 +52,7 @@ export class RoomLog {
     if (askedAt < this.#endsAt) return;
     this.#ends = { head: ends.head, firstOffset: ends.firstOffset };
     this.#endsAt = askedAt;
-    this.#pages.trim(ends.firstOffset);
+    this.#pages?.trim(ends.firstOffset);
   }
 
   /** What is known may be out of date: it is asked for anew before anyone relies on it. */
@@ -57,7 +63,7 @@ export class RoomLog {
   /** Forgets all of it: the log has changed, or its messages were removed. */
   forget(): void {
     this.tail.clear();
-    this.#pages.forget();
+    this.#pages?.forget();
     this.#ends = undefined;
     this.#endsAt = Number.NEGATIVE_INFINITY;
   }
@@ -66,11 +72,11 @@ export class RoomLog {
   async ends(): Promise<LogEnds> {
     const isFresh = this.#endsAt > this.#doubtedAt && performance.now() - this.#endsAt < FRESH_MS;
     const { head, firstOffset } = isFresh ? this.#ends! : await this.check(0);
-    const heard = this.#context.heard();
+    const heard = this.#room.last;
     if (heard.epoch !== head.epoch || heard.offset <= head.offset || heard.id === "")
       return { head, firstOffset };
     // The log has let go of as many as came since.
-    return { head: heard, firstOffset: Math.max(firstOffset, heard.offset - this.#context.messages + 1) };
+    return { head: heard, firstOffset: Math.max(firstOffset, heard.offset - this.#room.messages + 1) };
   }
 
   /**
@@ -81,13 +87,14 @@ export class RoomLog {
   async check(offset: number): Promise<CheckResult> {
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
       const askedAt = performance.now();
-      const heard = this.#context.heard();
+      const heard = this.#room.last;
+      this.#questions ??= new Questions(this.#context.broker, this.#room.name);
       const result = await this.#questions.check(offset);
       if (result.head.epoch === heard.epoch && result.head.offset >= heard.offset) {
         this.learn(result, askedAt);
         return result;
       }
-      await this.#context.compare();
+      await this.#room.compare();
     }
     throw new HubError("unavailable", "the room's log keeps changing");
   }
@@ -103,23 +110,25 @@ export class RoomLog {
   recent(offset: number, limit: number): readonly StoredMessage[] | undefined {
     // The log may have let go of what is still here, unless it never had anything.
     const isKept = offset + 1 >= (this.#ends?.firstOffset ?? Number.POSITIVE_INFINITY);
-    return isKept || this.#context.messages === 0 ? this.tail.after(offset, limit) : undefined;
+    return isKept || this.#room.messages === 0 ? this.tail.after(offset, limit) : undefined;
   }
 
   /** The log's ends, and the first message that is at most so old. */
   since(youngerThanMs: number): Promise<HistoryPage> {
-    const shared = this.#young.get(youngerThanMs);
+    const young = (this.#young ??= new Map());
+    const shared = young.get(youngerThanMs);
     if (shared !== undefined) return shared;
-    const { broker, room } = this.#context;
-    const read = broker
-      .read(room, { youngerThanMs, limit: 1 })
-      .finally(() => this.#young.delete(youngerThanMs));
-    this.#young.set(youngerThanMs, read);
+    const read = this.#context.broker
+      .read(this.#room.name, { youngerThanMs, limit: 1 })
+      .finally(() => young.delete(youngerThanMs));
+    young.set(youngerThanMs, read);
     return read;
   }
 
   /** The page in which the message after an offset stands; it may begin before that message. */
   async page(offset: number): Promise<HistoryPage> {
+    const { broker, pageLimit } = this.#context;
+    this.#pages ??= new PageReader(broker, this.#room.name, pageLimit);
     const page = await this.#pages.after(offset);
     this.tail.prepend(page.messages);
     return page;
