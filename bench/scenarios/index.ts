@@ -3,6 +3,7 @@ import { connectRate, idleMemory } from "./connections.ts";
 import { ingest } from "./ingest.ts";
 import { presence } from "./presence.ts";
 import { resumeStorm } from "./resume-storm.ts";
+import { roomMemory } from "./room-memory.ts";
 import { roomScenarios } from "./rooms.ts";
 import { stalledReaders } from "./stalled-readers.ts";
 
@@ -11,6 +12,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ingest,
   connectRate,
   idleMemory,
+  roomMemory,
   resumeStorm,
   stalledReaders,
   presence,
