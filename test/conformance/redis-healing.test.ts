@@ -66,6 +66,27 @@ describe("a connection that is answered and hears nothing", () => {
   });
 });
 
+describe("a Redis that hangs", () => {
+  test("never gets what could not be written to it before it was given up", async () => {
+    const redis = await bench.redis();
+    const { broker } = await bench.node(redis);
+    const away = { code: "unavailable", retryable: true };
+    const rooms = range(1, 300).map(() => freshRoom());
+    redis.hang();
+    // Far more than fits into what lies between the two.
+    const data = "x".repeat(65_000);
+    const appends = rooms.map((room) => timed(broker.append(room, [draft(room, data)], KEEP)));
+    for (const { ms, error } of await Promise.all(appends)) {
+      expect(error).toMatchObject(away);
+      expect(ms).toBeLessThan(2_500);
+    }
+    redis.wake();
+    await until(() => broker.ping().then(() => true));
+    const heads = await broker.heads(rooms);
+    expect(heads.filter((head) => head !== undefined).length).toBeLessThan(rooms.length / 2);
+  });
+});
+
 describe.each(["hang-answers", "hang-requests"] as const)("a connection that %s", (mode) => {
   test("makes appends unavailable within 2 s, and all is as before within 5 s after it works again", async () => {
     const redis = await bench.redis();
