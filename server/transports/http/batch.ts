@@ -5,10 +5,10 @@ import type { Session } from "../../hub/session.ts";
 import type { PublishInput } from "../publications.ts";
 import type { Outcome } from "./replies.ts";
 
-/** Runs a check of an item and gives its refusal as a value, so that one bad item spoils no other. */
-export function attempt<Value>(check: (item: unknown) => Value, item: unknown): Value | HubError {
+/** Runs a check and gives its refusal as a value, so that one bad item spoils no other. */
+export function attempt<Value>(check: () => Value): Value | HubError {
   try {
-    return check(item);
+    return check();
   } catch (error) {
     if (error instanceof HubError) return error;
     throw error;

@@ -48,7 +48,7 @@ export async function publishIntoMany(
     throw new HubError("bad_request", "send application/json: an array of {room, event, data, id?}");
   }
   checkArray(context, body.value, request);
-  const items = body.value.map((item) => attempt(context.parsers.publish, item));
+  const items = body.value.map((item) => attempt(() => context.parsers.publish(item)));
   const outcomes = await publishToRooms(context.hub, sessionOf(request), items);
   sendResults(context, outcomes, response);
 }
@@ -61,7 +61,7 @@ async function publishArray(
   response: ServerResponse,
 ): Promise<void> {
   checkArray(context, body, request);
-  const items = body.map((item) => attempt(context.parsers.message, item));
+  const items = body.map((item) => attempt(() => context.parsers.message(item)));
   sendResults(context, await publishItems(context.hub, sessionOf(request), room, items), response);
 }
 
@@ -85,7 +85,7 @@ function publishLines(
     stopping: context.stopping,
     answer: async (lines) => {
       const items = lines.map((line) =>
-        line instanceof HubError ? line : attempt(parsers.message, line.value),
+        line instanceof HubError ? line : attempt(() => parsers.message(line.value)),
       );
       const outcomes = await publishItems(hub, session, room, items).catch((failure: unknown) => {
         const refusal = toHubError(failure);
