@@ -72,7 +72,7 @@ async function answerAll(
     if (response.destroyed) return;
     const end = start + options.batchLines;
     answers += `${(await options.answer(inputs.slice(start, end))).join("\n")}\n`;
-    // A write costs as much as ten messages.
+    // A write is a system call, which takes as long as several messages.
     if (end < inputs.length && answers.length < WRITE_CHARACTERS) continue;
     if (!response.write(answers)) await drained(response);
     answers = "";

@@ -17,7 +17,7 @@ type Publish = (body: Body, request: IncomingMessage, response: ServerResponse) 
  * Makes what answers a post of messages if there is nothing unusual about it; it tells whether it does.
  *
  * All others are for Express, whose routes do the same by the same `publishing.ts`. Express and its body parser took
- * three quarters of the time of a single post.
+ * most of the time of a single post.
  */
 export function plainPosts(
   context: HttpContext,
