@@ -18,9 +18,24 @@ export function contentOf(head: string): string {
   return head.slice(0, head.lastIndexOf(',{"room":"'));
 }
 
+/** `[` */
+const OPENING = 0x5b;
+
 /** What the log adds to a kept message's head. */
 export function packetTail(place: { id: string; epoch: string; offset: number; time: number }): string {
   return `"id":"${place.id}","epoch":"${place.epoch}","offset":${place.offset},"time":${place.time}}]`;
+}
+
+/** Makes the whole packet of a kept message. */
+export function packetAt(
+  head: string,
+  place: { id: string; epoch: string; offset: number; time: number },
+): string {
+  const packet = head + packetTail(place);
+  // Until somebody looks into it, V8 keeps a concatenation as a tree of its pieces: twice the memory of each kept message,
+  // and in arrays of 50 half of the hub's time, spent on collecting garbage.
+  if (packet.charCodeAt(0) !== OPENING) throw new RangeError("a packet is an array");
+  return packet;
 }
 
 /** What an ephemeral message's head gets: it has no place. */

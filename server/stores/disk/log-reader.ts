@@ -1,4 +1,4 @@
-import { packetTail } from "../../../shared/packet.ts";
+import { packetAt } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { CheckResult, HistoryPage, HistoryQuery, LogEnds, StoredMessage } from "../../hub/broker.ts";
 import type { Database } from "./database.ts";
@@ -90,7 +90,7 @@ export function readPage(
   for (let offset = from; offset < to; offset += 1) {
     const { time, id, head } = messages.at(offset);
     const place = { epoch: record.epoch, offset, id, time };
-    page.push({ room, ...place, packet: head + packetTail(place) });
+    page.push({ room, ...place, packet: packetAt(head, place) });
   }
   return { ...endsOf(kept), messages: page };
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { HubError } from "../../../shared/errors.ts";
-import { contentOf, packetTail } from "../../../shared/packet.ts";
+import { contentOf, packetAt } from "../../../shared/packet.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
 import type { Appended, Draft, LogEnds, Retention, StoredMessage } from "../../hub/broker.ts";
@@ -132,7 +132,7 @@ export class LogWriter {
     const sentBefore = this.#sentBefore(draft, digest);
     if (sentBefore !== undefined) return sentBefore;
     const offset = top + 1;
-    const packet = head + packetTail({ id, epoch, offset, time });
+    const packet = packetAt(head, { id, epoch, offset, time });
     this.#added.push({ room: this.#room, epoch, offset, id, time, packet });
     this.#unwritten.push({ time, id, head });
     this.#record.top = offset;

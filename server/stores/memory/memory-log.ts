@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { HubError } from "../../../shared/errors.ts";
-import { contentOf, packetTail } from "../../../shared/packet.ts";
+import { contentOf, packetAt, packetTail } from "../../../shared/packet.ts";
 import type { Position } from "../../../shared/position.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import { EMPTY_IDENTITY_MS, IDENTITY_MS } from "../../../shared/room-options.ts";
@@ -146,15 +146,15 @@ export class MemoryLog {
       if (found === "unknown") return { ok: false, error: untold(id) };
       if (found !== undefined) return this.#sentBefore(draft, found.message, digest);
     }
-    const position = { epoch: this.#epoch, offset: this.#top + 1, id };
-    const place = { ...position, time: this.#time };
-    const message = { room: this.#room, ...place, packet: head + packetTail(place) };
-    this.#messages.set(place.offset, message);
-    this.#top = place.offset;
+    const [epoch, offset, time] = [this.#epoch, this.#top + 1, this.#time];
+    const packet = packetAt(head, { id, epoch, offset, time });
+    const message = { room: this.#room, epoch, offset, id, time, packet };
+    this.#messages.set(offset, message);
+    this.#top = offset;
     this.#topId = id;
-    if (keyed) this.#ids.set(id, { offset: place.offset, time: place.time, digest });
+    if (keyed) this.#ids.set(id, { offset, time, digest });
     stored.push(message);
-    return { ok: true, position, time: place.time, duplicate: false };
+    return { ok: true, position: { epoch, offset, id }, time, duplicate: false };
   }
 
   #lookedBackOn(): LookedBackOn<StoredMessage> {
@@ -172,7 +172,7 @@ export class MemoryLog {
   #renewed(message: StoredMessage): StoredMessage {
     const head = message.packet.slice(0, -packetTail(message).length);
     const renewed = { ...message, epoch: this.#epoch };
-    return { ...renewed, packet: head + packetTail(renewed) };
+    return { ...renewed, packet: packetAt(head, renewed) };
   }
 
   #trimTo(first: number): void {
