@@ -155,8 +155,11 @@ function serverOptions({ access, adapter, limits, shared }: SocketIoOptions): Pa
       }
     },
     cors(request, decide) {
-      // Whoever passed allowRequest may read the answers; it is asked first, and `cors` never refuses by itself.
-      decide(null, { origin: passes(access, request as IncomingMessage), methods: ["GET", "POST"] });
+      const { headers } = request as IncomingMessage;
+      // Whoever passed allowRequest may read the answers; it is asked first, and `cors` never refuses by itself. An
+      // upgrade has no answer that a page could read.
+      const origin = headers.upgrade === undefined && passes(access, request as IncomingMessage);
+      decide(null, { origin, methods: ["GET", "POST"] });
     },
     maxHttpBufferSize: limits.frameBytes,
     connectTimeout: limits.handshakeMs,
