@@ -115,7 +115,7 @@ export class RoomLog {
 
   /** The log's ends, and the first message that is at most so old. */
   since(youngerThanMs: number): Promise<HistoryPage> {
-    const young = (this.#young ??= new Map());
+    const young = (this.#young ??= new Map<number, Promise<HistoryPage>>());
     const shared = young.get(youngerThanMs);
     if (shared !== undefined) return shared;
     const read = this.#context.broker

@@ -117,7 +117,7 @@ export class Connection implements Subscriber {
 
   /** Resolves when the requests that are under way now have their answers. */
   async answered(): Promise<void> {
-    await Promise.all(this.#underWay ?? []);
+    if (this.#underWay !== undefined) await Promise.all(this.#underWay);
   }
 
   warn(closing: Closing): void {

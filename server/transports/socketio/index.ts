@@ -117,17 +117,23 @@ export class SocketIoTransport implements Transport {
   }
 }
 
+interface SharedListeners {
+  readonly request: (this: Socket, event: string, ...args: unknown[]) => void;
+  readonly disconnected: (this: Socket) => void;
+  readonly closed: (this: Duplex) => void;
+}
+
 /** One of each for all connections: closures of their own are a good part of what an idle connection costs. */
-function sharedListeners(connections: Map<Socket, Connection>, upgraded: Set<Duplex>) {
+function sharedListeners(connections: Map<Socket, Connection>, upgraded: Set<Duplex>): SharedListeners {
   return {
-    request(this: Socket, event: string, ...args: unknown[]): void {
+    request(event, ...args) {
       connections.get(this)?.receive(event, args);
     },
-    disconnected(this: Socket): void {
+    disconnected() {
       connections.get(this)?.end();
       connections.delete(this);
     },
-    closed(this: Duplex): void {
+    closed() {
       upgraded.delete(this);
     },
   };
