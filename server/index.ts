@@ -112,6 +112,8 @@ export interface RoomcastHub {
 const PROGRAM: Session = { id: "program" };
 /** A request that has not sent its headers after so long is closed, in ms. */
 const HEADERS_MS = 10_000;
+/** Connections that wait to be taken; Node's 511 are too few for all clients of a node that has died. The system may allow fewer. */
+const BACKLOG = 4_096;
 const WEB_ROOT = fileURLToPath(new URL("../client/web/", import.meta.url));
 const { version } = createRequire(import.meta.url)("roomcast/package.json") as { version: string };
 
@@ -238,7 +240,7 @@ class Node implements RoomcastHub {
     }
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(port, host, () => {
+      this.#server.listen({ port, host, backlog: BACKLOG }, () => {
         this.#server.off("error", reject);
         const { port: actual } = this.#server.address() as AddressInfo;
         resolve(`http://${host.includes(":") ? `[${host}]` : host}:${actual}`);
