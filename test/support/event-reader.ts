@@ -5,11 +5,19 @@ import { until } from "./wait.ts";
 
 const OWN_EVENTS = new Set(["stream-open", "stream-reset", "stream-error", "keep-alive"]);
 
+export interface StreamedMessage {
+  readonly event: string;
+  readonly id: string | undefined;
+  readonly data: unknown;
+}
+
 /** Reads a stream of events and writes down all that comes. */
 export class EventReader {
   /** The bytes as they came, as text. */
   text = "";
   readonly events: EventSourceMessage[] = [];
+  /** Messages of the rooms, with their data parsed. */
+  readonly messages: StreamedMessage[] = [];
   status = 0;
   headers: IncomingHttpHeaders = {};
   ended = false;
@@ -19,7 +27,7 @@ export class EventReader {
   /** Resolves when the reply has begun. */
   static async open(url: string, headers: Record<string, string> = {}): Promise<EventReader> {
     const reader = new EventReader();
-    const parser = createParser({ onEvent: (event) => void reader.events.push(event) });
+    const parser = createParser({ onEvent: (event) => reader.#note(event) });
     const request = get(url, { headers, agent: false });
     reader.#request = request;
     request.on("error", () => (reader.ended = true));
@@ -36,13 +44,6 @@ export class EventReader {
     return reader;
   }
 
-  /** Messages of the rooms, with their data parsed. */
-  get messages(): { readonly event: string; readonly id: string | undefined; readonly data: unknown }[] {
-    return this.events
-      .filter(({ event }) => !OWN_EVENTS.has(event ?? ""))
-      .map(({ event, id, data }) => ({ event: event!, id, data: JSON.parse(data) as unknown }));
-  }
-
   get data(): unknown[] {
     return this.messages.map(({ data }) => data);
   }
@@ -51,6 +52,12 @@ export class EventReader {
   get lastId(): string | undefined {
     const whole = this.text.slice(0, this.text.lastIndexOf("\n\n") + 1);
     return [...whole.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
+  }
+
+  #note(received: EventSourceMessage): void {
+    this.events.push(received);
+    const { event = "message", id, data } = received;
+    if (!OWN_EVENTS.has(event)) this.messages.push({ event, id, data: JSON.parse(data) as unknown });
   }
 
   /** The first of the stream's own events of this name. */
