@@ -34,6 +34,7 @@ import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts"
 import { createParsers, type Parsers } from "./transports/schemas.ts";
 import { SseTransport } from "./transports/sse/index.ts";
 import { SocketIoTransport } from "./transports/socketio/index.ts";
+import { WebSocketTransport } from "./transports/websocket/index.ts";
 
 export type { Authorize, Capability } from "./hub/authorize.ts";
 export type { Session } from "./hub/session.ts";
@@ -229,7 +230,8 @@ class Node implements RoomcastHub {
     this.#server = server ?? createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS }, this.handler);
     const shared = server !== undefined;
     const socketIo = new SocketIoTransport({ ...context, server: this.#server, socketRoom, adapter, shared });
-    for (const transport of [streams, socketIo]) hub.addTransport(transport);
+    const webSocket = new WebSocketTransport({ ...context, server: this.#server });
+    for (const transport of [streams, webSocket, socketIo]) hub.addTransport(transport);
     this.io = socketIo.io;
   }
 

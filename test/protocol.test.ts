@@ -19,7 +19,7 @@ import {
   socketRoom,
 } from "../server/stores/redis/keys.ts";
 import { ROUTES } from "../server/transports/http/routes.ts";
-import { HTTP_STATUS } from "../server/transports/http/status.ts";
+import { HTTP_STATUS } from "../server/transports/http-status.ts";
 import { REQUESTS } from "../server/transports/socketio/requests.ts";
 import { CHECKS } from "./support/manual-checks.ts";
 import { Stage } from "./support/manual-stage.ts";

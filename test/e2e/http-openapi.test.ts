@@ -3,7 +3,7 @@ import type { Express } from "express";
 import { RETRYABLE, type ErrorCode } from "../../shared/errors.ts";
 import { createApp } from "../../server/transports/http/app.ts";
 import { COMMON_ERRORS, isRoute, ROUTES } from "../../server/transports/http/routes.ts";
-import { HTTP_STATUS } from "../../server/transports/http/status.ts";
+import { HTTP_STATUS } from "../../server/transports/http-status.ts";
 import { startHttpHub, type HttpHub } from "../support/http-hub.ts";
 
 let hub: HttpHub;

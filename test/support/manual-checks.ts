@@ -6,6 +6,7 @@ import { parseRoomName } from "../../shared/room-name.ts";
 import { MEMBERS_WIRE_END, MEMBERS_WIRE_START } from "../../server/stores/redis/members-wire.ts";
 import { WIRE_END, wireReader, wireStart } from "../../server/stores/redis/wire.ts";
 import type { ClientOptions, Stage } from "./manual-stage.ts";
+import { PlainSocket } from "./plain-socket.ts";
 
 const LOBBY = "/rooms/chat%3Alobby";
 const MESSAGES = "POST /rooms/:room/messages";
@@ -44,6 +45,15 @@ function connect(asOptions: (request: object) => ClientOptions): Check {
     await (await stage.start()).talk();
     return stage.connecting(asOptions(stage.request(name))).event("room:joined", "chat:lobby");
   };
+}
+
+/** Gives the first frame of a plain WebSocket to which something happens. */
+async function frameOf(url: string, happen: (plain: PlainSocket) => unknown = () => {}): Promise<unknown> {
+  const plain = await PlainSocket.open(url);
+  await happen(plain);
+  const [first] = (await plain.got(1)).frames;
+  plain.socket.terminate();
+  return first;
 }
 
 interface Wire {
@@ -194,6 +204,28 @@ export const CHECKS: Readonly<Record<string, Check>> = {
     return stage.call(route, `${LOBBY}/members`);
   },
   "GET /events/position": get("/events/position?room=chat:lobby&room=build-42"),
+  async "a log's frame"(stage) {
+    const { url, hub } = await stage.start();
+    const shown = stage.shown("a log's frame");
+    return frameOf(`${url}/ws/logs/build-42?rewind=1`, () => hub.publish("stream:build-42", "log", shown));
+  },
+  async "a chat's frame"(stage) {
+    const { url } = await stage.start();
+    return frameOf(`${url}/chat/lobby?username=ana`, (plain) => plain.send("hello"));
+  },
+  async "a gap's frame"(stage) {
+    await (await stage.start({ rooms: { "chat:*": { messages: 1 } } })).talk();
+    return frameOf(`${stage.url}/chat/lobby?username=cem&since=gone.2.m-2`);
+  },
+  async "an error's frame"(stage) {
+    const { url } = await stage.start({ limits: { messageBurst: 1, messagesPerSecond: 1 } });
+    const plain = await PlainSocket.open(`${url}/chat/lobby?username=ana`);
+    plain.send("one");
+    plain.send("two");
+    await plain.got(2);
+    plain.socket.terminate();
+    return plain.frames.find((one) => "error" in (one as object));
+  },
   async "POST /live/:id"(stage, route) {
     const client = await (await stage.start()).client();
     await client.join("stream:build-42");

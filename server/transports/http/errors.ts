@@ -2,9 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { ErrorRequestHandler } from "express";
 import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { Observer } from "../../hub/observer.ts";
+import { HTTP_STATUS } from "../http-status.ts";
 import { NO_JSON, NO_UTF8 } from "./body.ts";
 import { sendJson } from "./replies.ts";
-import { HTTP_STATUS } from "./status.ts";
 
 /** The header with the id under which the hub's log speaks of a request. */
 export const REQUEST_ID = "X-Request-Id";

@@ -3,7 +3,7 @@ import { RETRYABLE, type ErrorCode } from "../../../shared/errors.ts";
 import type { JsonSchema, Parsers } from "../schemas.ts";
 import type { HttpContext } from "./context.ts";
 import { COMMON_ERRORS, ROUTES, type Route } from "./routes.ts";
-import { HTTP_STATUS } from "./status.ts";
+import { HTTP_STATUS } from "../http-status.ts";
 
 /** Makes the route that describes all others. */
 export function openapiRouter({ parsers, version }: HttpContext): Router {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
 
 /** The HTTP status of every error. */
 export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
