@@ -33,7 +33,7 @@ export interface Wire {
 
 /** What every transport does alike: the same script for each. */
 export function describeTransport(name: string, wire: Wire, optionsOf: () => HubOptions = () => ({})): void {
-  describe(name, () => {
+  describe(`rooms over ${name}`, () => {
     const nodes = new Nodes();
     const readers: WireReader[] = [];
     let node: RunningNode;

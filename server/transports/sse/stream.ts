@@ -36,8 +36,6 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
   readonly #wanted: StreamRequest;
   readonly #context: StreamContext;
   readonly #cursors: Cursors;
-  /** Gets all that its one room gets, as all others like it do. */
-  readonly #isPlain: boolean;
   readonly #keepAlive: NodeJS.Timeout;
   /** Hands over what the rooms have gathered. */
   #before: () => void = () => {};
@@ -56,7 +54,6 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
     this.#wanted = wanted;
     this.#context = context;
     this.#cursors = new Cursors(wanted.rooms.length);
-    this.#isPlain = wanted.rooms.length === 1 && wanted.events === undefined;
     for (const { room, start } of wanted.rooms) {
       if (start.since !== undefined) this.#cursors.set(room, formatCursor(start.since));
     }
@@ -105,7 +102,7 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
 
   writeJoined(frames: readonly Frame[], joined: Frames): void {
     if (this.#ended) return;
-    if (this.#isPlain && this.#isOpen) {
+    if (this.#isOpen && this.#sharesAll(frames)) {
       this.#flush();
       this.#response.write(joined.bytes(this.#wanted.envelope));
       this.#bound();
@@ -170,6 +167,12 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
     }
     this.#open();
     this.#flush();
+  }
+
+  /** In a room alone its ids are those of all others, so what it leaves out is all that makes it different. */
+  #sharesAll(frames: readonly Frame[]): boolean {
+    const { rooms, events } = this.#wanted;
+    return rooms.length === 1 && (events === undefined || frames.every(({ event }) => events.has(event)));
   }
 
   #append(frame: Frame): void {
