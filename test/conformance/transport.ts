@@ -170,7 +170,7 @@ export function describeTransport(name: string, wire: Wire, optionsOf: () => Hub
       expect(reader.numbers).toEqual(range(1, 20));
     });
 
-    it("brings the same messages in the same order as on another node", async () => {
+    it("brings the same messages in the same order as on another node, and goes on there", async () => {
       const options = optionsOf();
       if (options.redisUrl === undefined) return;
       const second = await nodes.start(options);
@@ -178,6 +178,11 @@ export function describeTransport(name: string, wire: Wire, optionsOf: () => Hub
       await Promise.all([publish(1, 100), publish(101, 200, second.hub)]);
       await until(() => here.numbers.length === 200 && there.numbers.length === 200);
       expect(there.numbers).toEqual(here.numbers);
+      const [cursor] = await publish(201, 201);
+      await publish(202, 210);
+      const returned = await read({ since: cursor! }, second.url);
+      await got(returned, 210);
+      expect([returned.numbers, returned.gaps]).toEqual([range(202, 210), []]);
     });
   });
 }
