@@ -24,8 +24,8 @@ const PEER = fileURLToPath(new URL("peer-process.js", import.meta.url));
 
 /** Above any load: what is measured is the checks, not the refusals. */
 const LIMITS: Partial<Limits> = { messagesPerSecond: 1_000_000, messageBurst: 1_000_000 };
-/** What would lead a hub elsewhere than to what it is told here. */
-const FOREIGN = /^(REDIS_URL|PORT|HOST|LOG_LEVEL|ROOMCAST_.*)$/;
+/** What would lead a hub elsewhere than to what it is told here; how it sends may be told from outside. */
+const FOREIGN = /^(REDIS_URL|PORT|HOST|LOG_LEVEL|ROOMCAST_(?!FAST_PATH$).*)$/;
 
 export function roomcast(store: Store): Target {
   return { name: `roomcast (${store})`, kind: "roomcast", store };
