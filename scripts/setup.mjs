@@ -8,7 +8,9 @@ import { existsSync, readFileSync } from "node:fs";
 import {
   chromiumMissing,
   findChromium,
+  findPython,
   findRedisServer,
+  pythonMissing,
   redisServerMissing,
 } from "../test/support/programs.mjs";
 
@@ -19,6 +21,7 @@ const chromiumPackage = /^ID=ubuntu$/m.test(osRelease) ? "chromium-browser" : "c
 const programs = [
   { name: "redis-server", find: findRedisServer, aptPackage: "redis-server", missing: redisServerMissing },
   { name: "chromium", find: findChromium, aptPackage: chromiumPackage, missing: chromiumMissing },
+  { name: "python3", find: findPython, aptPackage: "python3", missing: pythonMissing },
 ];
 
 const wanted = programs.filter(({ find }) => find() === undefined);
@@ -40,7 +43,7 @@ function canInstall() {
 function install() {
   console.log("setup: reading apt's package lists …");
   apt("update", "-q");
-  // One program at a time: a package that this release lacks must not keep the other away.
+  // One program at a time: a package that this release lacks must not keep the others away.
   for (const { name, aptPackage } of wanted) {
     console.log(`setup: installing ${name} (apt package ${aptPackage}) …`);
     apt("install", "-y", "-q", "--no-install-recommends", aptPackage);

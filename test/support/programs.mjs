@@ -1,9 +1,11 @@
-/** Finds the two programs that tests need and npm does not bring: a real Redis and a real browser. */
+/** Finds the programs that tests need and npm does not bring: a real Redis, a real browser and Python. */
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const oldestRedis = 7;
+/** Of version 3. */
+const oldestPython = 8;
 
 /** What a test throws when there is no Redis to run. */
 export const redisServerMissing = [
@@ -18,6 +20,13 @@ export const chromiumMissing = [
   "  npm run setup                      (Debian and Ubuntu, as root)",
   "  apt-get install chromium | brew install --cask chromium | dnf install chromium",
   "  or set CHROMIUM_PATH to the program of an installed Chromium or Chrome",
+].join("\n");
+
+/** What a test throws when there is no Python to run. */
+export const pythonMissing = [
+  `python3 not found. The tests run the example in Python, version 3.${oldestPython} or newer:`,
+  "  npm run setup                      (Debian and Ubuntu, as root)",
+  "  apt-get install python3 | brew install python3 | dnf install python3",
 ].join("\n");
 
 /**
@@ -46,6 +55,16 @@ export function findChromium() {
 }
 
 /**
+ * The path of a python3 of version 3.8 or newer on PATH, or undefined.
+ * @returns {string | undefined}
+ */
+export function findPython() {
+  const path = onPath("python3");
+  const version = path === undefined ? undefined : /Python 3\.(\d+)/.exec(output(path, "--version"))?.[1];
+  return Number(version ?? 0) >= oldestPython ? path : undefined;
+}
+
+/**
  * The path of redis-server; throws the way to get it when it is missing.
  * @returns {string}
  */
@@ -59,6 +78,14 @@ export function requireRedisServer() {
  */
 export function requireChromium() {
   return findChromium() ?? fail(chromiumMissing);
+}
+
+/**
+ * The path of a python3; throws the way to get it when it is missing.
+ * @returns {string}
+ */
+export function requirePython() {
+  return findPython() ?? fail(pythonMissing);
 }
 
 /**
