@@ -35,6 +35,7 @@ describe("a configuration", () => {
       port: 3_000,
       host: "127.0.0.1",
       redisUrl: undefined,
+      bridge: [],
       store: "disk",
       data: "./data",
       durability: "synced",
@@ -57,17 +58,18 @@ describe("a configuration", () => {
 
   const said: readonly Said[] = [
     { key: "port", env: "PORT", values: ["1", "2", 3], read: [1, 2, 3] },
-    {
-      key: "host",
-      env: "HOST",
-      values: ["::1", "localhost", "127.0.0.2"],
-      read: ["::1", "localhost", "127.0.0.2"],
-    },
+    { key: "host", env: "HOST", values: ["::1", "::2", "127.0.0.2"], read: ["::1", "::2", "127.0.0.2"] },
     {
       key: "redisUrl",
       env: "REDIS_URL",
       values: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
       read: ["redis://a", "rediss://u:p@b:1/2", "redis://c:1,redis://d"],
+    },
+    {
+      key: "bridge",
+      env: "ROOMCAST_BRIDGE",
+      values: [["socketio"], "eventstream, emitter", []],
+      read: [["socketio"], ["eventstream", "emitter"], []],
     },
     { key: "store", env: "ROOMCAST_STORE", values: [...STORES, "memory"], read: [...STORES, "memory"] },
     { key: "data", env: "ROOMCAST_DATA", values: ["a", "/b", "./c"], read: ["a", "/b", "./c"] },
@@ -95,10 +97,11 @@ describe("a configuration", () => {
   test.each(said)("takes $key from the flag before $env before the file", ({ key, env, values, read }) => {
     const [flag, variable, inFile] = values;
     const file = fileWith({ [key]: inFile });
-    expect(loadConfig({ [key]: flag }, { [env]: variable }, file)[key]).toEqual(read[0]);
-    expect(loadConfig({}, { [env]: variable }, file)[key]).toEqual(read[1]);
-    expect(loadConfig({}, {}, file)[key]).toEqual(read[2]);
-    expect(loadConfig({ [key]: undefined }, { [env]: "" }, file)[key]).toEqual(read[2]);
+    const given = key === "redisUrl" ? {} : { redisUrl: "redis://a" };
+    expect(loadConfig({ ...given, [key]: flag }, { [env]: variable }, file)[key]).toEqual(read[0]);
+    expect(loadConfig(given, { [env]: variable }, file)[key]).toEqual(read[1]);
+    expect(loadConfig(given, {}, file)[key]).toEqual(read[2]);
+    expect(loadConfig({ ...given, [key]: undefined }, { [env]: "" }, file)[key]).toEqual(read[2]);
   });
 
   test.each([

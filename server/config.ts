@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { DEFAULT_LIMITS, type Limits } from "../shared/limits.ts";
 import { DEFAULT_ROOM_OPTIONS, type RoomOptionsTable } from "../shared/room-options.ts";
+import { DIALECT_NAMES, type DialectName } from "./bridge/dialects.ts";
 import { checkedLimits, checkedPort, checkedRooms } from "./config-values.ts";
 import type { Durability } from "./stores/disk/database.ts";
 import { areAddresses } from "./stores/redis/addresses.ts";
@@ -11,6 +12,7 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly redisUrl: string | undefined;
+  readonly bridge: readonly DialectName[];
   readonly store: StoreKind;
   readonly data: string;
   readonly durability: Durability;
@@ -55,13 +57,11 @@ const origin = z
     "an origin is written as https://app.example.com",
   );
 
-const listOfOrigins = z.union([
-  z.array(origin),
-  z
-    .string()
-    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
-    .pipe(z.array(origin)),
-]);
+/** A list, or a text with commas between its items. */
+function listOf(item: z.ZodType<unknown, string>): z.ZodType {
+  const separated = z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean));
+  return z.union([z.array(item), separated.pipe(z.array(item))]);
+}
 
 const redisUrl = z
   .string()
@@ -97,6 +97,14 @@ export const OPTIONS: readonly Option[] = [
     default: undefined,
   },
   {
+    key: "bridge",
+    env: "ROOMCAST_BRIDGE",
+    flag: "--bridge <list>",
+    doc: `with Redis: append what other systems publish into it, any of ${DIALECT_NAMES.join(", ")}`,
+    schema: listOf(z.enum(DIALECT_NAMES)),
+    default: [],
+  },
+  {
     key: "store",
     env: "ROOMCAST_STORE",
     flag: "--store <kind>",
@@ -125,7 +133,7 @@ export const OPTIONS: readonly Option[] = [
     env: "ROOMCAST_ORIGINS",
     flag: "--origins <list>",
     doc: "pages that may use the hub beside its own, separated by commas",
-    schema: listOfOrigins,
+    schema: listOf(origin),
     default: [],
   },
   {
@@ -214,6 +222,9 @@ export function loadConfig(given: Source, env: Source = {}, file?: string): Conf
         );
     }
   }
+  const { bridge, redisUrl: redis } = config as Partial<Config>;
+  if (bridge !== undefined && bridge.length > 0 && redis === undefined)
+    problems.push("bridge: it takes what is published into Redis, so it needs redisUrl (REDIS_URL)");
   if (problems.length > 0) throw new ConfigError(problems);
   return config as unknown as Config;
 }

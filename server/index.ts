@@ -12,6 +12,8 @@ import { HubError } from "../shared/errors.ts";
 import type { Limits } from "../shared/limits.ts";
 import type { PublishReply } from "../shared/protocol.ts";
 import type { RoomOptions } from "../shared/room-options.ts";
+import type { DialectName } from "./bridge/dialects.ts";
+import { Bridge } from "./bridge/index.ts";
 import { loadConfig, type Config, type LogLevel, type StoreKind } from "./config.ts";
 import { allowEveryone, type Authorize } from "./hub/authorize.ts";
 import type { Broker } from "./hub/broker.ts";
@@ -55,11 +57,10 @@ export interface RoomSettings extends Partial<Pick<RoomOptions, "messages" | "pr
 export interface HubOptions {
   /** Your own http server: the hub attaches its Socket.IO to it. Without it the hub makes one, with its HTTP routes. */
   readonly server?: HttpServer;
-  /**
-   * Redis, or members of a Redis Cluster separated by commas: makes this process one node of many; without it the log is
-   * in the data folder.
-   */
+  /** Redis, or members of a Redis Cluster with commas between them; without it the log is in the data folder. */
   readonly redisUrl?: string;
+  /** Appends what other systems publish into that Redis: those whose formats these are. */
+  readonly bridge?: readonly DialectName[];
   /** Where a hub without Redis keeps its log: on "disk", or in "memory", where it ends with the process. */
   readonly store?: StoreKind;
   /** The folder of the log, `./data` unless told otherwise; one process at a time may use it. */
@@ -147,9 +148,10 @@ export async function runHub(
   const { limits, rooms } = config;
   const hub = makeHub({ broker, presence, authorize: mayDo, observer, limits, rooms });
   try {
+    await rest.bridge?.start();
     await hub.start();
   } catch (error) {
-    await broker.close();
+    await Promise.all([rest.bridge?.close(), broker.close()]);
     throw error;
   }
   return new Node(config, hub, observer, server, authorize, rest);
@@ -163,6 +165,8 @@ interface Store {
   /** Carries stock emits between nodes; a single node needs none. */
   readonly adapter: SocketIoOptions["adapter"] | undefined;
   readonly size: (() => StoreSize) | undefined;
+  /** Brings in what others publish into Redis. */
+  readonly bridge?: Bridge;
 }
 
 async function openStore(config: Config, observer: Observer): Promise<Store> {
@@ -172,7 +176,9 @@ async function openStore(config: Config, observer: Observer): Promise<Store> {
   if (redisUrl !== undefined) {
     const onWarning = (text: string): void => observer.warning(text);
     const broker = new RedisBroker({ url: redisUrl, limits, roomOptions: rooms, onError, onWarning });
+    const bridge = { url: redisUrl, limits, dialects: config.bridge, onError, onWarning };
     return {
+      ...(config.bridge.length > 0 && { bridge: new Bridge(bridge) }),
       broker,
       presence: broker.presence(),
       gathering: "tick",
@@ -195,6 +201,7 @@ class Node implements RoomcastHub {
   readonly handler: HttpHandler;
   readonly #config: Config;
   readonly #size: (() => StoreSize) | undefined;
+  readonly #bridge: Bridge | undefined;
   readonly #hub: Hub;
   readonly #parsers: Parsers;
   readonly #server: HttpServer;
@@ -207,11 +214,12 @@ class Node implements RoomcastHub {
     observer: Observer,
     server: HttpServer | undefined,
     authorize: Authorize,
-    { adapter, gathering, size }: Omit<Store, "broker" | "presence">,
+    { adapter, gathering, size, bridge }: Omit<Store, "broker" | "presence">,
   ) {
     const { limits, origins, open } = config;
     this.#config = config;
     this.#size = size;
+    this.#bridge = bridge;
     this.#hub = hub;
     this.#parsers = createParsers(limits);
     const context = {
@@ -281,7 +289,8 @@ class Node implements RoomcastHub {
     const idle = setInterval(() => this.#server.closeIdleConnections(), 50);
     const late = setTimeout(() => this.#server.closeAllConnections(), this.#config.limits.drainMs);
     try {
-      await this.#hub.close({ code: "shutdown", reconnect: true, delayMs: 0 });
+      const closing = this.#hub.close({ code: "shutdown", reconnect: true, delayMs: 0 });
+      await Promise.all([closing, this.#bridge?.close()]);
     } finally {
       clearInterval(idle);
       clearTimeout(late);

@@ -10,6 +10,7 @@ import type { ClientToServer, ClosingCode, GapReason, ServerToClient } from "../
 import { parseRoomName } from "../shared/room-name.ts";
 import { DEFAULT_ROOM_OPTIONS, IDENTITY_MS } from "../shared/room-options.ts";
 import {
+  BRIDGE_KEY,
   channelOf,
   logKeys,
   nodesKeys,
@@ -189,6 +190,7 @@ describe("the manual", () => {
       ...nodesKeys("<node>"),
       ROOMS_KEY,
       OPTIONS_KEY,
+      BRIDGE_KEY,
     ]);
     expect(manual).toContain(`\`${channelOf(lobby)}\``);
     expect(manual).toContain(`are in the Socket.IO room \`${socketRoom(lobby)}\``);

@@ -200,6 +200,7 @@ const OPTIONS_OF: Readonly<Record<string, readonly string[]>> = {
     "--port",
     "--host",
     "--redis-url",
+    "--bridge",
     "--store",
     "--data",
     "--durability",

@@ -64,6 +64,12 @@ export const rules: readonly Rule[] = [
     packages: { allBut: network },
   },
   {
+    // What others publish is taken in and handed to a publisher: neither hub nor transport knows of it.
+    files: "server/bridge/**",
+    imports: ["server/publisher/**", "server/stores/redis/**", "shared/**"],
+    packages: { only: ["notepack.io"] },
+  },
+  {
     files: "server/sources/**",
     imports: ["server/publisher/**", "shared/**"],
     packages: { allBut: [...network, ...redis] },

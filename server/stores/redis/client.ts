@@ -15,7 +15,16 @@ export interface Client {
     listener: (message: Buffer, channel: Buffer) => void,
     asBuffers: true,
   ): Promise<void>;
-  subscribe(channel: string, listener: (message: Buffer) => void, asBuffers: true): Promise<void>;
+  subscribe(
+    channel: string,
+    listener: (message: Buffer, channel: Buffer) => void,
+    asBuffers: true,
+  ): Promise<void>;
+  pSubscribe(
+    pattern: string,
+    listener: (message: Buffer, channel: Buffer) => void,
+    asBuffers: true,
+  ): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
   on(event: "error" | "ready" | "terminated", listener: (error: unknown) => void): unknown;
   on(event: "sharded-channel-moved", listener: (channel: string) => void): unknown;

@@ -3,6 +3,9 @@ import type { RoomName } from "../../../shared/room-name.ts";
 /** The sorted set of all rooms' names, for listings; it may name rooms that are gone. */
 export const ROOMS_KEY = "roomcast:rooms";
 
+/** The node that takes what other systems publish, for as long as it is there. */
+export const BRIDGE_KEY = "roomcast:bridge";
+
 /** The room options of the nodes, as JSON, for publishers. */
 export const OPTIONS_KEY = "roomcast:options";
 

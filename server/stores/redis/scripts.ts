@@ -11,11 +11,12 @@ interface Script {
   readonly sha: string;
 }
 
-export type ScriptName = "append" | "broadcast" | "nodes" | "presence" | "read";
+export type ScriptName = "append" | "broadcast" | "lease" | "nodes" | "presence" | "read";
 
 const SCRIPTS: Readonly<Record<ScriptName, Script>> = {
   append: load("./append.lua"),
   broadcast: load("./broadcast.lua"),
+  lease: load("./lease.lua"),
   nodes: load("./nodes.lua"),
   presence: load("./presence.lua"),
   read: load("./read.lua"),
