@@ -21,6 +21,7 @@ const config: Config = {
       testMatch: ["<rootDir>/{shared,server,client,chaos,bench}/**/*.test.ts", "<rootDir>/test/*.test.ts"],
     },
     { ...base, displayName: "conformance", testMatch: ["<rootDir>/test/conformance/*.test.ts"] },
+    { ...base, displayName: "dialects", testMatch: ["<rootDir>/test/dialects/*.test.ts"] },
     { ...base, displayName: "e2e", testMatch: ["<rootDir>/test/e2e/*.test.ts"] },
   ],
   reporters: ["default", "<rootDir>/test/support/closing-line-reporter.mjs"],

@@ -102,6 +102,22 @@ describe("the import rules", () => {
   });
 
   test.each([
+    ["test/dialects/a.test.ts", "../../server/index.ts"],
+    ["test/dialects/support/a.ts", "../../../shared/errors.ts"],
+    ["test/dialects/a.test.ts", "../support/nodes.ts"],
+    ["test/dialects/a.test.ts", "roomcast"],
+    ["test/support/commands.ts", "../../server/config.ts"],
+  ])("forbid %s to import %s, although it is a test", (path, specifier) => {
+    expect(importViolations([{ path, text: `import "${specifier}";` }])).toEqual([
+      `${path} may not import ${specifier}`,
+    ]);
+  });
+
+  test.each([
+    ["test/dialects/a.test.ts", "./support/stage.ts"],
+    ["test/dialects/support/stage.ts", "../../support/commands.ts"],
+    ["test/dialects/a.test.ts", "eventsource"],
+    ["test/e2e/a.test.ts", "../../server/index.ts"],
     ["shared/a.ts", "./b.ts"],
     ["client/sdk/a.ts", "socket.io-client"],
     ["client/web/a.ts", "../sdk/index.ts"],

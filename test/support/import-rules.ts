@@ -15,6 +15,17 @@ const hubForStores = ["broker", "presence-store", "observer", "recovery"].map(
   (name) => `server/hub/${name}.ts`,
 );
 
+/** What starts programs, a Redis and a browser for tests, and knows nothing of the product. */
+const outsiders = [
+  "browser.ts",
+  "commands.ts",
+  "plain-socket.ts",
+  "programs.mjs",
+  "redis-server.ts",
+  "run-node.ts",
+  "wait.ts",
+].map((name) => `test/support/${name}`);
+
 /** All of the product. */
 const everything: readonly string[] = ["server/**", "shared/**", "client/**"];
 
@@ -135,6 +146,9 @@ export const rules: readonly Rule[] = [
       ],
     },
   },
+  // What a drop-in replacement is for: clients of others, against a hub that is a program.
+  { files: "test/dialects/**", imports: outsiders, packages: { allBut: [] } },
+  ...outsiders.map((files) => ({ files, imports: outsiders, packages: { allBut: [] } })),
 ];
 
 /** Whether a rule allows a package, given by its name without a path. */

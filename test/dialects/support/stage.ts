@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EventSource } from "eventsource";
+import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
+import { Commands, type CommandOptions, type ServeCommand } from "../../support/commands.ts";
+import { PlainSocket } from "../../support/plain-socket.ts";
+import type { Run } from "../../support/run-node.ts";
+import { RedisServer } from "../../support/redis-server.ts";
+import { CurlStream } from "./curl-stream.ts";
+
+/** What an HTTP request was answered, as curl tells it. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Gives one test hubs, which are programs of their own, and clients that others have written; ends all of them. */
+export class Stage {
+  readonly #commands = new Commands();
+  readonly #ends: (() => unknown)[] = [];
+
+  /** Starts `roomcast serve` with its log in memory, unless the arguments say otherwise. */
+  serve(...args: readonly string[]): Promise<ServeCommand> {
+    return this.#commands.serve(args);
+  }
+
+  /** Starts a hub inside a program of somebody else's, with the code of its `authorize` hook. */
+  async embed(authorize: string): Promise<string> {
+    const code = [
+      `import { createHub } from "roomcast";`,
+      `const hub = await createHub({ store: "memory", authorize: ${authorize} });`,
+      `console.log("listens on", await hub.listen(0));`,
+    ].join("\n");
+    const program = this.#commands.start(["--input-type=module", "-e", code], {
+      program: [process.execPath],
+    });
+    const [, url] = await program.prints(/^listens on (\S+)$/m);
+    return url!;
+  }
+
+  async redis(): Promise<RedisServer> {
+    const redis = await RedisServer.start();
+    this.#ends.push(() => redis.stop());
+    return redis;
+  }
+
+  folder(): string {
+    const folder = mkdtempSync(join(tmpdir(), "roomcast-dialects-"));
+    this.#ends.push(() => rmSync(folder, { recursive: true, force: true }));
+    return folder;
+  }
+
+  /** Runs a program to its end. */
+  run(program: string, args: readonly string[], options: CommandOptions = {}): Promise<Run> {
+    return this.#commands.run(args, { ...options, program: [program] });
+  }
+
+  async curl(...args: readonly string[]): Promise<Reply> {
+    const { out, err } = await this.run("curl", ["-sS", "-w", "\n%{http_code}", ...args]);
+    const end = out.lastIndexOf("\n");
+    if (end < 0) throw new Error(`curl said: ${err}`);
+    return { status: Number(out.slice(end + 1)), body: out.slice(0, end) };
+  }
+
+  /** Publishes as any program does that knows HTTP. */
+  async publish(url: string, room: string, event: string, data: unknown, id?: string): Promise<string> {
+    const body = JSON.stringify({ event, data, id });
+    const path = `${url}/rooms/${encodeURIComponent(room)}/messages`;
+    const { status, body: reply } = await this.curl(path, "-H", "content-type: application/json", "-d", body);
+    if (status !== 201) throw new Error(`${status}: ${reply}`);
+    return (JSON.parse(reply) as { cursor: string }).cursor;
+  }
+
+  /** Reads JSON. */
+  async get(url: string): Promise<unknown> {
+    return JSON.parse((await this.curl(url)).body);
+  }
+
+  /** How many connections a room has, on all nodes. */
+  async connections(url: string, room: string): Promise<number> {
+    const reply = (await this.get(`${url}/rooms/${encodeURIComponent(room)}`)) as { connections: number };
+    return reply.connections;
+  }
+
+  /** Opens a plain WebSocket. */
+  socket(url: string, headers: Record<string, string> = {}): PlainSocket {
+    const plain = new PlainSocket(url, { headers });
+    this.#ends.push(() => plain.socket.terminate());
+    return plain;
+  }
+
+  /** Connects a stock Socket.IO client. */
+  stock(url: string, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
+    const socket = io(url, { forceNew: true, reconnectionDelayMax: 200, ...options });
+    this.#ends.push(() => socket.disconnect());
+    return socket;
+  }
+
+  /** Opens npm's EventSource. */
+  source(url: string): EventSource {
+    const source = new EventSource(url);
+    this.#ends.push(() => source.close());
+    return source;
+  }
+
+  /** Streams with `curl -N`. */
+  stream(url: string, ...args: readonly string[]): CurlStream {
+    return new CurlStream(this.#commands.start(["-sSNi", ...args, url], { program: ["curl"] }));
+  }
+
+  /** Has an end called when the test ends. */
+  onEnd(end: () => unknown): void {
+    this.#ends.push(end);
+  }
+
+  async close(): Promise<void> {
+    // Hubs end before their Redis.
+    await this.#commands.close();
+    const ends = this.#ends.splice(0).toReversed();
+    for (const end of ends) await end();
+  }
+}
