@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EventSource } from "eventsource";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
-import { Commands, type CommandOptions, type ServeCommand } from "../../support/commands.ts";
+import { Commands, type Command, type CommandOptions, type ServeCommand } from "../../support/commands.ts";
 import { PlainSocket } from "../../support/plain-socket.ts";
 import type { Run } from "../../support/run-node.ts";
 import { RedisServer } from "../../support/redis-server.ts";
@@ -49,6 +49,11 @@ export class Stage {
     const folder = mkdtempSync(join(tmpdir(), "roomcast-dialects-"));
     this.#ends.push(() => rmSync(folder, { recursive: true, force: true }));
     return folder;
+  }
+
+  /** Starts a Node program, which ends with what it has started. */
+  node(...args: readonly string[]): Command {
+    return this.#commands.start(args, { program: [process.execPath], group: true });
   }
 
   /** Runs a program to its end. */
