@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LeaseTimes } from "../../server/stores/redis/node-leases.ts";
@@ -9,7 +9,6 @@ import { packageRoot } from "./run-node.ts";
 import { until } from "./wait.ts";
 
 const program = fileURLToPath(new URL("presence-process.mjs", import.meta.url));
-const SCRIPTS = ["append", "broadcast", "nodes", "presence", "read"];
 
 /** Starts nodes in processes of their own, out of one bundle of the Redis store. */
 export class PresenceProcesses {
@@ -27,8 +26,9 @@ export class PresenceProcesses {
     execFileSync(esbuild, [entry, ...options, `--outfile=${join(this.#folder, "broker.mjs")}`], {
       stdio: "pipe",
     });
-    for (const name of SCRIPTS)
-      cpSync(join(packageRoot, `server/stores/redis/${name}.lua`), join(this.#folder, `${name}.lua`));
+    const stores = join(packageRoot, "server/stores/redis");
+    for (const script of readdirSync(stores).filter((name) => name.endsWith(".lua")))
+      cpSync(join(stores, script), join(this.#folder, script));
   }
 
   /** Resolves with what kills the node, as `kill -9`, when it has said who is present there. */
