@@ -1,37 +1,21 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { createPublisher, type Publisher } from "../../server/publisher/index.ts";
 import { RedisLog } from "../../server/stores/redis/redis-log.ts";
 import { FaultProxy } from "../../chaos/fault-proxy.ts";
+import { bundleStore } from "../support/bundled-store.ts";
 import { until } from "../support/wait.ts";
 import { appendAll, draft, freshRoom, KEEP, offsetsOf, range } from "./broker-nodes.ts";
 import { RedisBench } from "./redis-nodes.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const bench = new RedisBench();
 let folder: string;
 
 beforeAll(() => {
-  const cache = join(root, "node_modules/.cache");
-  mkdirSync(cache, { recursive: true });
-  // Inside the repository, so that its packages are found from there.
-  folder = mkdtempSync(join(cache, "roomcast-publisher-"));
-  const entry = join(root, "server/stores/redis/redis-log.ts");
-  const options = ["--bundle", "--platform=node", "--format=esm", "--packages=external"];
-  execFileSync(
-    join(root, "node_modules/.bin/esbuild"),
-    [entry, ...options, `--outfile=${join(folder, "log.mjs")}`],
-    {
-      stdio: "pipe",
-    },
-  );
-  for (const name of ["append", "broadcast", "nodes", "presence", "read"]) {
-    cpSync(join(root, `server/stores/redis/${name}.lua`), join(folder, `${name}.lua`));
-  }
+  folder = bundleStore("redis-log.ts");
 });
 
 afterEach(() => bench.end());
@@ -40,7 +24,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Runs a program that has a connected `log` and a `room`, and says "done" when it has nothing more to do. */
 function publisher(url: string, code: string): { said: () => string; ended: Promise<unknown[]> } {
   const file = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
-  const text = `import { RedisLog } from "./log.mjs";
+  const text = `import { RedisLog } from "./store.mjs";
     const log = new RedisLog({ url: ${JSON.stringify(url)}, keepsProcess: false });
     const append = (id) => log.append("chat:lobby", [{ id, keyed: true, head: '["x",1,{' }], { messages: 9, ageMs: 1e6 });
     await log.connect();

@@ -1,11 +1,11 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LeaseTimes } from "../../server/stores/redis/node-leases.ts";
 import type { RoomName } from "../../shared/room-name.ts";
-import { packageRoot } from "./run-node.ts";
+import { bundleStore } from "./bundled-store.ts";
 import { until } from "./wait.ts";
 
 const program = fileURLToPath(new URL("presence-process.mjs", import.meta.url));
@@ -16,19 +16,7 @@ export class PresenceProcesses {
   readonly #children: ChildProcess[] = [];
 
   constructor() {
-    const cache = join(packageRoot, "node_modules/.cache");
-    mkdirSync(cache, { recursive: true });
-    // Inside the repository, so that its packages are found from there.
-    this.#folder = mkdtempSync(join(cache, "roomcast-presence-"));
-    const entry = join(packageRoot, "server/stores/redis/redis-broker.ts");
-    const options = ["--bundle", "--platform=node", "--format=esm", "--packages=external"];
-    const esbuild = join(packageRoot, "node_modules/.bin/esbuild");
-    execFileSync(esbuild, [entry, ...options, `--outfile=${join(this.#folder, "broker.mjs")}`], {
-      stdio: "pipe",
-    });
-    const stores = join(packageRoot, "server/stores/redis");
-    for (const script of readdirSync(stores).filter((name) => name.endsWith(".lua")))
-      cpSync(join(stores, script), join(this.#folder, script));
+    this.#folder = bundleStore("redis-broker.ts");
   }
 
   /** Resolves with what kills the node, as `kill -9`, when it has said who is present there. */
@@ -38,7 +26,7 @@ export class PresenceProcesses {
     room: RoomName,
     people: Readonly<Record<string, string>>,
   ): Promise<() => Promise<void>> {
-    const bundle = join(this.#folder, "broker.mjs");
+    const bundle = join(this.#folder, "store.mjs");
     const args = [program, bundle, url, JSON.stringify(times), room, ...Object.entries(people).flat()];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     this.#children.push(child);
