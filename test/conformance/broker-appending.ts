@@ -196,7 +196,7 @@ export function describeAppending(makeNodes: MakeNodes): void {
   });
 
   test("remembers ids for the window at least, and not for ever", async () => {
-    const windowMs = 300;
+    const windowMs = 1_500;
     const short = await makeNodes({ idempotencyMs: windowMs });
     try {
       await Promise.all([short.a.start(new Ear()), short.b.start(new Ear())]);

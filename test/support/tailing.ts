@@ -100,6 +100,6 @@ export function range(from: number, to: number): string[] {
 /** Waits for lines, and fails unless they are all that came. */
 export async function got(tailing: Tailing, lines: readonly string[]): Promise<void> {
   const seen = (): string[] => tailing.messages().filter((message) => message !== "begin");
-  await until(() => seen().length >= lines.length, 10_000).catch(() => {});
+  await until(() => seen().length >= lines.length, 25_000).catch(() => {});
   expect(seen()).toEqual(lines);
 }
