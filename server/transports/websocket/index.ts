@@ -11,6 +11,7 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
+import { bearerOf } from "../bearer.ts";
 import { FanOut, type Gathering } from "../fan-out.ts";
 import { guestSession } from "../guests.ts";
 import { addressOf, joinOf, type Address } from "./address.ts";
@@ -96,8 +97,8 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  #sessionOf({ kind, query }: Address, { headers }: IncomingMessage): Session {
-    const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+  #sessionOf({ kind, query }: Address, request: IncomingMessage): Session {
+    const token = bearerOf(request);
     const id = randomId();
     if (kind === "stream") return token === undefined ? { id } : { id, token };
     const username = query.get("username") ?? "";
