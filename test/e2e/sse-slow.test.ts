@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Limits } from "../../shared/limits.ts";
 import { range } from "../support/core.ts";
 import { EventReader } from "../support/event-reader.ts";
-import { Nodes, type RunningNode } from "../support/nodes.ts";
+import { Nodes, openSockets, type RunningNode } from "../support/nodes.ts";
 import { until } from "../support/wait.ts";
 
 const nodes = new Nodes();
@@ -74,9 +74,10 @@ describe("a reader that takes too little", () => {
   it("is cut off if it takes nothing at all for a while", async () => {
     await start({ stalledMs: 400 });
     const [stalled, other] = [await read(), await read()];
+    const open = await openSockets(node);
     stalled.pause();
     await publishMuch(other);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await until(async () => (await openSockets(node)) < open);
     stalled.resume();
     await stalled.closed();
     expect(stalled.events.at(-1)?.event).not.toBe("stream-error");

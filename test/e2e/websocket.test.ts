@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import { WebSocket } from "ws";
 import type { HubOptions } from "../../server/index.ts";
 import { range } from "../support/core.ts";
-import { Nodes, type RunningNode } from "../support/nodes.ts";
+import { Nodes, openSockets, type RunningNode } from "../support/nodes.ts";
 import { PlainSocket } from "../support/plain-socket.ts";
 import { until } from "../support/wait.ts";
 
@@ -225,6 +225,7 @@ describe("a plain WebSocket that takes nothing", () => {
   it("is closed at the limit of what may wait for it, while others notice nothing", async () => {
     await start({ limits: { stalledMs: 500 } });
     const [slow, other] = [await join("/ws/logs/a"), await join("/ws/logs/a")];
+    const open = await openSockets(node);
     slow.socket.pause();
     const message = "x".repeat(60_000);
     for (const n of range(1, 400)) {
@@ -233,7 +234,7 @@ describe("a plain WebSocket that takes nothing", () => {
     }
     expect(await connections("stream:a")).toBe(1);
     await other.got(400);
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await until(async () => (await openSockets(node)) < open);
     slow.socket.resume();
     await slow.ended();
     expect(slow.frames.length).toBeLessThan(400);

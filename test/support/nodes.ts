@@ -8,6 +8,13 @@ export interface RunningNode {
   readonly url: string;
 }
 
+/** How many network connections a node has, of whatever kind. */
+export function openSockets({ hub }: RunningNode): Promise<number> {
+  return new Promise((resolve, reject) =>
+    hub.io.httpServer.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+  );
+}
+
 /** A stock client that writes down the room messages that it gets. */
 export interface StockClient {
   readonly socket: Socket;
