@@ -15,6 +15,8 @@ export interface ReaderStart {
 export interface WireReader {
   /** The numbers of the messages that came, in their order. */
   readonly numbers: readonly number[];
+  /** It has heard a call: a message with the number 0, which is kept nowhere. */
+  readonly called: boolean;
   /** The reasons of gaps that it was told, each with how many messages came before. */
   readonly gaps: readonly { readonly reason: string; readonly after: number }[];
   /** The connection has ended, or the wire says that it is over. */
@@ -58,9 +60,12 @@ export function describeTransport(name: string, wire: Wire, optionsOf: () => Hub
 
     /** Reads what comes from now on; resolves when it does. */
     async function readLive(url = node.url): Promise<WireReader> {
-      const before = await connections();
       const reader = await read({}, url);
-      await until(async () => (await connections()) === before + 1);
+      // A connection counts as soon as it begins to join, and not every wire says when it has.
+      await until(async () => {
+        await node.hub.publish(`stream:${room}`, "log", { message: "0" }, { ephemeral: true });
+        return reader.called;
+      });
       return reader;
     }
 

@@ -15,6 +15,9 @@ export function openSockets({ hub }: RunningNode): Promise<number> {
   );
 }
 
+/** `ROOMCAST_FAST_PATH=no npm test` runs every test without it: it may change no result, only speed. */
+const FAST_PATH = process.env["ROOMCAST_FAST_PATH"] !== "no";
+
 /** A stock client that writes down the room messages that it gets. */
 export interface StockClient {
   readonly socket: Socket;
@@ -32,7 +35,7 @@ export class Nodes {
   readonly #sockets: Socket[] = [];
 
   async start(options: HubOptions = {}, port = 0): Promise<RunningNode> {
-    const hub = await createHub({ logLevel: "silent", store: "memory", ...options });
+    const hub = await createHub({ logLevel: "silent", store: "memory", fastPath: FAST_PATH, ...options });
     this.#hubs.push(hub);
     return { hub, url: await hub.listen(port) };
   }

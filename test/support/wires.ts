@@ -13,6 +13,8 @@ function queryOf({ since, rewind }: ReaderStart): string {
 }
 
 const numberOf = (data: unknown): number => Number.parseInt((data as { message: string }).message, 10);
+const isCall = (number: number): boolean => number === 0;
+const isNumbered = (number: number): boolean => !isCall(number);
 
 /** A stock client, with the network below it at hand. */
 const socketIo: Wire = {
@@ -20,8 +22,12 @@ const socketIo: Wire = {
     const socket = io(url, { forceNew: true, reconnection: false, transports: ["websocket"] });
     const numbers: number[] = [];
     const gaps: { reason: string; after: number }[] = [];
-    const reader = { numbers, gaps, ended: false };
-    socket.on("log", (data: unknown) => numbers.push(numberOf(data)));
+    const reader = { numbers, gaps, ended: false, called: false };
+    socket.on("log", (data: unknown) => {
+      const number = numberOf(data);
+      if (isCall(number)) reader.called = true;
+      else numbers.push(number);
+    });
     socket.on("room:gap", ({ reason }: Gap) => gaps.push({ reason, after: numbers.length }));
     socket.on("disconnect", () => (reader.ended = true));
     await new Promise((resolve) => socket.on("connect", () => resolve(undefined)));
@@ -44,7 +50,10 @@ const stream: Wire = {
     const events = await EventReader.open(`${url}/events/${encodeURIComponent(name)}?${queryOf(start)}`);
     return {
       get numbers() {
-        return events.data.map(numberOf);
+        return events.data.map(numberOf).filter(isNumbered);
+      },
+      get called() {
+        return events.data.map(numberOf).some(isCall);
       },
       get gaps() {
         const reset = events.events.findIndex(({ event }) => event === "stream-reset");
@@ -66,10 +75,14 @@ const stream: Wire = {
 const plainWebSocket: Wire = {
   async read(url, name, start) {
     const plain = new PlainSocket(`${url}/ws/logs/${encodeURIComponent(name)}?${queryOf(start)}`);
+    const all = (): number[] => plain.frames.filter((frame) => "message" in (frame as object)).map(numberOf);
     await once(plain.socket, "open");
     return {
       get numbers() {
-        return plain.frames.filter((frame) => "message" in (frame as object)).map(numberOf);
+        return all().filter(isNumbered);
+      },
+      get called() {
+        return all().some(isCall);
       },
       get gaps() {
         return plain.frames.flatMap((frame, after) =>

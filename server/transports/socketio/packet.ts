@@ -6,14 +6,25 @@ export interface PacketOptions {
   readonly wsPreEncodedFrame: readonly [Buffer];
 }
 
+/** Socket.IO's packet type of an event. */
+const EVENT = "2";
+/** engine.io's packet type of a message, and that one: what stands before the JSON in a frame. */
+const MESSAGE_EVENT = Buffer.from(`4${EVENT}`).readUInt16BE();
+const PREFIX_BYTES = 2;
+
 /** A push as it leaves: encoded once, whatever the number of those who get it. */
 export class Packet {
-  /** A Socket.IO packet of the namespace `/`: `2` is an event. */
-  readonly text: string;
+  /** The JSON array of event and arguments. */
+  readonly json: string;
   #options: PacketOptions | undefined;
 
-  constructor(packet: string) {
-    this.text = `2${packet}`;
+  constructor(json: string) {
+    this.json = json;
+  }
+
+  /** A Socket.IO packet of the namespace `/`, for engine.io's ordinary way. */
+  get text(): string {
+    return `${EVENT}${this.json}`;
   }
 
   /** For engine.io's ordinary way. Made when it is asked for: most packets leave joined with others. */
@@ -34,15 +45,13 @@ export function packetFor(source: { readonly packet: string }): Packet {
 
 /** The bytes of whole, unmasked text frames (RFC 6455 §5.2), as a server sends them, one after the other. */
 export function framesOf(some: readonly Packet[]): Buffer {
-  const lengths = some.map(({ text }) => 1 + Buffer.byteLength(text));
+  const lengths = some.map(({ json }) => PREFIX_BYTES + Buffer.byteLength(json));
   const frames = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0));
   let at = 0;
-  some.forEach(({ text }, i) => {
+  some.forEach(({ json }, i) => {
     at = writeHeader(frames, at, lengths[i]!);
-    // engine.io's message
-    frames[at] = 0x34;
-    at += 1;
-    at += frames.write(text, at, "utf8");
+    at = frames.writeUInt16BE(MESSAGE_EVENT, at);
+    at += frames.write(json, at, "utf8");
   });
   return frames;
 }
