@@ -29,6 +29,8 @@ export class Visit {
   readonly #context: VisitContext;
   readonly #subscription: Subscription;
   #isMember = false;
+  /** Counted as a connection of the room, which one is that hears it. */
+  #isCounted = false;
   #roster: Roster | undefined;
 
   /** Holds the room, until its release. */
@@ -37,7 +39,6 @@ export class Visit {
     this.#room = context.rooms.hold(room);
     this.#context = context;
     this.#subscription = new Subscription(subscriber, this.#room, context);
-    context.members.arrive(this.#room.name);
   }
 
   /**
@@ -59,6 +60,8 @@ export class Visit {
       if (this.#isMember && user !== undefined) await roster.seen(user);
     }
     await this.#subscription.join(start, (reply) => {
+      this.#isCounted = true;
+      desk.arrive(this.#room.name);
       if (roster === undefined) return acknowledge(reply);
       this.#roster = roster;
       const { members, total } = roster.page();
@@ -81,7 +84,7 @@ export class Visit {
     const { members, rooms } = this.#context;
     this.#roster?.unwatch(this.#subscriber);
     if (this.#isMember) members.exit(this.#room.name, this.#subscriber.session, { meant });
-    members.depart(this.#room.name);
+    if (this.#isCounted) members.depart(this.#room.name);
     rooms.release(this.#room.name);
   }
 }
