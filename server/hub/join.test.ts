@@ -228,6 +228,23 @@ describe("a join", () => {
     expect(core.broker.asked.unsubscribe).toBe(1);
   });
 
+  it("counts as a connection of the room once it is over", async () => {
+    const connections = async (): Promise<number> =>
+      (await core.hub.describe(core.reader().session, ROOM)).connections;
+    let open = (): void => undefined;
+    core.broker.gate = (method) =>
+      method === "read" ? new Promise((resolve) => (open = resolve)) : undefined;
+    const reader = core.reader();
+    const joined = core.join(reader);
+    await until(() => core.broker.asked.read === 1, 1_000);
+    expect(await connections()).toBe(0);
+    open();
+    await joined;
+    expect(await connections()).toBe(1);
+    core.hub.disconnect(reader);
+    expect(await connections()).toBe(0);
+  });
+
   it("leaves no ghost when the connection dies in its last step", async () => {
     const reader = core.reader();
     core.broker.gate = () => core.hub.disconnect(reader);
