@@ -1,7 +1,7 @@
 import type { Observation } from "./oracle/observations.ts";
 import type { Membership } from "./oracle/oracle.ts";
 import type { Processes, RunProcess } from "./processes.ts";
-import type { Order, Report, RoomPlan } from "./wire.ts";
+import type { Order, Report, RoomPlan, StreamFigures } from "./wire.ts";
 
 export interface CrewOptions {
   readonly processes: Processes;
@@ -69,6 +69,15 @@ export class Crew {
   /** Messages whose publishers do not know what became of them. */
   get unanswered(): number {
     return this.#sum(({ unanswered }) => unanswered);
+  }
+
+  /** What its readers of streams have come to. */
+  get streams(): StreamFigures {
+    return {
+      clients: this.#sum(({ streams }) => streams.clients),
+      resumes: this.#sum(({ streams }) => streams.resumes),
+      deliveries: this.#sum(({ streams }) => streams.deliveries),
+    };
   }
 
   /** Memberships that clients want; none before they settle. */

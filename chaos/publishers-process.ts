@@ -21,6 +21,7 @@ const recorder = serveRun(
     clients: [],
     publishers: Array.from({ length: nodes }, (_, node) => senders.filter((one) => one.node === node).length),
     unanswered: publishers.reduce((sum, { unanswered }) => sum + unanswered, 0),
+    streams: { clients: 0, resumes: 0, deliveries: 0 },
   }),
 );
 

@@ -1,6 +1,7 @@
 import { INVARIANTS, type Findings, type Invariant } from "./oracle/findings.ts";
 import type { Figures } from "./oracle/oracle.ts";
 import type { Targets } from "./options.ts";
+import type { StreamFigures } from "./wire.ts";
 
 /** A fault that was carried out. */
 export interface Struck {
@@ -25,6 +26,7 @@ export interface RunResult {
   readonly topSeconds: number;
   readonly findings: Findings;
   readonly figures: Figures;
+  readonly streams: StreamFigures;
   readonly alarms: readonly string[];
 }
 
@@ -32,7 +34,7 @@ const PERCENT = 100;
 
 /** Says what a run did, what it expected and what it saw. */
 export function summaryOf(
-  { seconds, struck, topSeconds, findings, figures, alarms }: RunResult,
+  { seconds, struck, topSeconds, findings, figures, streams, alarms }: RunResult,
   targets?: Targets,
 ): string[] {
   const counted = struck.filter(({ counts }) => counts);
@@ -47,6 +49,7 @@ export function summaryOf(
     `                 ${perKind.join(", ")}`,
     `                 each with at least ${least(counted, "clients")} clients and ${least(counted, "publishers")} publishers on the struck process`,
     `deliveries       ${deliveries}, ${percent(replayed, deliveries)} by replay`,
+    `streams          ${streams.clients} clients read streams of events: ${streams.deliveries} of the deliveries, ${streams.resumes} resumes`,
     `joins            ${figures.joins}, of them ${resumes} resumes: ${recovered} recovered, ${trimmed} trimmed, ${afterLoss} after a loss`,
     `false alarms     ${falseAlarms} (${percent(falseAlarms, resumes - afterLoss)} of resumes outside data-losing faults)`,
     `published        ${figures.acknowledged} acknowledged, ${figures.duplicates} of them duplicates; ${figures.unknown} answers unknown, ${figures.refused} refused`,

@@ -82,7 +82,7 @@ class Run {
     await this.#settle(cluster, crew);
     await this.#readBack(cluster);
     crew.dismiss();
-    return this.#judge();
+    return this.#judge(crew);
   }
 
   async end(): Promise<void> {
@@ -176,7 +176,7 @@ class Run {
         this.#oracle.readBack(await readLog(name, ownUrl, room), Date.now());
   }
 
-  #judge(): RunResult {
+  #judge({ streams }: Crew): RunResult {
     this.#oracle.finish(Date.now());
     const { findings, figures, alarms } = this.#oracle;
     const result = {
@@ -186,12 +186,13 @@ class Run {
       topSeconds: this.#topMs / 1_000,
       findings,
       figures,
+      streams,
       alarms,
     };
     const { keep, seed } = this.#options;
     if (keep !== undefined) {
       const { examples } = findings;
-      const kept = { seed, struck: this.#struck, figures, findings: examples, alarms };
+      const kept = { seed, struck: this.#struck, figures, streams, findings: examples, alarms };
       writeFileSync(join(keep, "result.json"), JSON.stringify(kept, undefined, 2));
     }
     return result;

@@ -50,6 +50,13 @@ export type Order =
   /** Come back, stay, and join everything that is wanted. */
   | { readonly kind: "settle" };
 
+/** How many clients read streams of events, how often they went on after an id, and the messages that they got. */
+export interface StreamFigures {
+  readonly clients: number;
+  readonly resumes: number;
+  readonly deliveries: number;
+}
+
 /** What a process tells the run. */
 export type Report =
   | { readonly kind: "observed"; readonly observations: readonly Observation[] }
@@ -59,6 +66,7 @@ export type Report =
       readonly clients: readonly number[];
       readonly publishers: readonly number[];
       readonly unanswered: number;
+      readonly streams: StreamFigures;
       /** The memberships that are wanted; only once it settles. */
       readonly wanted?: readonly Membership[];
     };

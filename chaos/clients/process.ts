@@ -1,14 +1,18 @@
+import { DEFAULT_LIMITS } from "../../shared/limits.ts";
 import { ChaosPublisher } from "../publishing.ts";
 import { oneOf, randomFrom, type Random } from "../random.ts";
-import { serveRun, type ClientsPlan, type RoomPlan } from "../wire.ts";
+import { serveRun, type ClientsPlan, type RoomPlan, type StreamFigures } from "../wire.ts";
 import type { ChaosClient, ClientOptions } from "./chaos-client.ts";
 import { SdkClient } from "./sdk-client.ts";
 import { StockClient } from "./stock-client.ts";
+import { StreamClient } from "./stream-client.ts";
 
 /** All clients come within so long, in ms. */
 const ARRIVE_MS = 2_000;
 /** Every so manieth client also publishes, so many messages a second. */
 const SPEAKERS = { every: 12, rate: 0.5 };
+/** Every so manieth client reads a stream of events. */
+const STREAMS_EVERY = 5;
 
 const clients: ChaosClient[] = [];
 const speakers: { readonly client: ChaosClient; readonly publisher: ChaosPublisher }[] = [];
@@ -29,6 +33,7 @@ const recorder = serveRun(
     clients: perNode(clients),
     publishers: perNode(speakers.map(({ client }) => client)),
     unanswered: speakers.reduce((sum, { publisher }) => sum + publisher.unanswered, 0),
+    streams: streamsOf(clients.filter((client) => client instanceof StreamClient)),
     ...(settled
       ? { wanted: clients.flatMap(({ name, rooms }) => rooms.map((room) => ({ client: name, room }))) }
       : {}),
@@ -58,8 +63,13 @@ function start(plan: ClientsPlan): void {
   }
 }
 
-/** Of six: three on WebSocket, one that upgrades to it, one that polls, one on the SDK; of each, some in the URL. */
+/**
+ * Every fifth reads a stream of events. Of six others: three on WebSocket, one that upgrades to it, one that polls, one on
+ * the SDK; of each, some in the URL.
+ */
 function makeClient(index: number, options: ClientOptions): ChaosClient {
+  if (index % STREAMS_EVERY === 3)
+    return new StreamClient({ ...options, rooms: options.rooms.slice(0, DEFAULT_LIMITS.roomsPerStream) });
   const kind = index % 6;
   const inUrl = index % 4 === 1;
   if (kind === 5) return new SdkClient(options);
@@ -77,6 +87,12 @@ function speak(client: StockClient, { name, random, record, rooms }: ClientOptio
   const publisher = new ChaosPublisher({ name: `${name}-socket`, random, record, send: client.send });
   speakers.push({ client, publisher });
   void publisher.run(rooms[0]!, SPEAKERS.rate);
+}
+
+function streamsOf(streams: readonly StreamClient[]): StreamFigures {
+  const sum = (of: "resumes" | "deliveries"): number =>
+    streams.reduce((all, { figures }) => all + figures[of], 0);
+  return { clients: streams.length, resumes: sum("resumes"), deliveries: sum("deliveries") };
 }
 
 function perNode(some: readonly ChaosClient[]): number[] {

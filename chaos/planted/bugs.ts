@@ -18,6 +18,8 @@ export interface Hooks {
   readonly seam?: (last: Push | undefined, next: Next) => void;
   /** Replays are one message late, and the last one never comes. */
   readonly withholdsLast?: true;
+  /** Streams of events that go on after an id lack the first message. */
+  readonly skipsInStreams?: true;
   /** Subscribers that leave are kept. */
   readonly keepsMembers?: true;
   readonly reply?: (reply: JoinReply) => JoinReply;
@@ -31,6 +33,8 @@ export interface Bug {
   readonly does: string;
   /** Rooms that forget, because it shows only where messages are gone. */
   readonly needsBound?: true;
+  /** A room that most are in, because it shows only to those who read streams of events. */
+  readonly needsStreams?: true;
   readonly plant: () => Hooks;
 }
 
@@ -90,6 +94,12 @@ export const BUGS: readonly Bug[] = [
     name: "seam-double",
     does: "the last replayed message is sent again",
     plant: () => ({ seam: (last, next) => (last === undefined ? undefined : next(last)) }),
+  },
+  {
+    name: "stream-skip",
+    does: "a stream of events that is resumed leaves out its first message",
+    needsStreams: true,
+    plant: () => ({ skipsInStreams: true }),
   },
   {
     name: "offset-reused",

@@ -130,11 +130,32 @@ function withBugs(broker: Broker, bugs: Planted): Broker {
   });
 }
 
+/** Has an answer leave out the first event that holds this text. */
+function skipFirst(response: NodeJS.WritableStream, text: string): void {
+  const write: (chunk: string) => boolean = response.write.bind(response);
+  let isDone = false;
+  response.write = (chunk: string | Buffer): boolean => {
+    const blocks = String(chunk).split(/(?<=\n\n)/);
+    const first = isDone ? -1 : blocks.findIndex((block) => block.includes(text));
+    isDone ||= first >= 0;
+    return write(blocks.filter((_, i) => i !== first).join(""));
+  };
+}
+
 const names = process.argv.slice(2);
 const planted = new Map(
   BUGS.filter(({ name }) => names.includes(name)).map((bug) => [plantedRoom(bug), bug.plant()]),
 );
 const config = loadConfig({}, process.env, process.env["ROOMCAST_CONFIG"]);
 const hub = await runHub(config, undefined, undefined, (context) => new PlantedHub(context, planted));
+const spoilStreams = (
+  { headers }: { headers: NodeJS.Dict<unknown> },
+  response: NodeJS.WritableStream,
+): void => {
+  if (headers["last-event-id"] === undefined) return;
+  for (const [room, { skipsInStreams }] of planted)
+    if (skipsInStreams === true) skipFirst(response, `{"room":${JSON.stringify(room)}`);
+};
+hub.io.httpServer.prependListener("request", spoilStreams);
 console.log(`roomcast listens on ${await hub.listen()}`);
 process.on("SIGTERM", () => void hub.close().then(() => process.exit(0)));

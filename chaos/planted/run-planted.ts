@@ -7,6 +7,8 @@ import { BUGS, plantedRoom, type Bug } from "./bugs.ts";
 
 /** Rooms with a bug have this many messages a second, and this part of the clients. */
 const TRAFFIC = { rate: 3, share: 0.3 };
+/** The part of the clients in rooms whose bug shows in streams of events only. */
+const STREAMS_SHARE = 0.8;
 /** Kept in rooms whose bug shows only where messages are gone. */
 const KEEPS = 8;
 
@@ -29,6 +31,7 @@ export async function runPlanted(
     room: plantedRoom(bug),
     ...TRAFFIC,
     planted: true,
+    ...(bug.needsStreams === true ? { share: STREAMS_SHARE } : {}),
     ...(bug.needsBound === true ? { keeps: KEEPS } : {}),
   }));
   const result = await runChaos({ ...options, planted: names, rooms: [...ROOMS, ...planted] });

@@ -41,6 +41,9 @@ describe("roomcast chaos", () => {
     const { code, out, err } = await commands.run([...small, ...kinds], { ms: 120_000 });
     expect([code, err]).toEqual([0, ""]);
     expect(out).toMatch(/^seed 1, 24 clients, 3 kinds of fault$/m);
+    expect(out).toMatch(
+      /^streams +5 clients read streams of events: [1-9]\d* of the deliveries, [1-9]\d* resumes$/m,
+    );
     expect(out).toMatch(/^wrong +0$/m);
     expect(foldersOfRuns()).toEqual(folders);
   }, 150_000);
