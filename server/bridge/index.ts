@@ -8,6 +8,7 @@ import type { Connection } from "../stores/redis/connection.ts";
 import { within } from "../stores/redis/deadline.ts";
 import { BRIDGE_KEY } from "../stores/redis/keys.ts";
 import { Masters } from "../stores/redis/masters.ts";
+import { PushProbe } from "../stores/redis/push-probe.ts";
 import { storeError } from "../stores/redis/store-error.ts";
 import { DIALECTS, type Dialect, type DialectName, type Incoming } from "./dialects.ts";
 import { Lease } from "./lease.ts";
@@ -42,6 +43,7 @@ export class Bridge {
   readonly #publisher: Publisher;
   /** Where it listens: in a cluster every member hears what is published to any, so one is enough. */
   #ear: Connection | undefined;
+  #probe: PushProbe | undefined;
   /** Only the listeners of one call of `#listen` count: one that failed halfway is repeated as a whole. */
   #listening: symbol | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -84,6 +86,8 @@ export class Bridge {
     // It ends by itself soon, if Redis can't be told.
     await this.#lease.giveBack().catch(() => {});
     await Promise.all([this.#masters.close(), this.#commands.close()]);
+    // Only now: a subscription that was under way might have begun another one.
+    this.#probe?.stop();
   }
 
   async #tick(): Promise<void> {
@@ -118,8 +122,12 @@ export class Bridge {
         throw storeError(error);
       });
     }
+    const before = this.#ear?.address === ear.address ? this.#probe : undefined;
+    this.#probe?.stop();
     this.#ear = ear;
     this.#listening = call;
+    this.#probe = new PushProbe({ connection: ear, onError: this.#options.onError, before });
+    this.#probe.start();
   }
 
   #take(dialect: Dialect, message: Buffer, channel: string): void {
