@@ -9,7 +9,9 @@ import {
   chromiumMissing,
   findChromium,
   findPython,
+  findPythonClient,
   findRedisServer,
+  pythonClientMissing,
   pythonMissing,
   redisServerMissing,
 } from "../test/support/programs.mjs";
@@ -19,9 +21,15 @@ const osRelease = existsSync("/etc/os-release") ? readFileSync("/etc/os-release"
 const chromiumPackage = /^ID=ubuntu$/m.test(osRelease) ? "chromium-browser" : "chromium";
 
 const programs = [
-  { name: "redis-server", find: findRedisServer, aptPackage: "redis-server", missing: redisServerMissing },
-  { name: "chromium", find: findChromium, aptPackage: chromiumPackage, missing: chromiumMissing },
-  { name: "python3", find: findPython, aptPackage: "python3", missing: pythonMissing },
+  { name: "redis-server", find: findRedisServer, aptPackages: ["redis-server"], missing: redisServerMissing },
+  { name: "chromium", find: findChromium, aptPackages: [chromiumPackage], missing: chromiumMissing },
+  { name: "python3", find: findPython, aptPackages: ["python3"], missing: pythonMissing },
+  {
+    name: "python-socketio",
+    find: findPythonClient,
+    aptPackages: ["python3-socketio", "python3-requests", "python3-websocket"],
+    missing: pythonClientMissing,
+  },
 ];
 
 const wanted = programs.filter(({ find }) => find() === undefined);
@@ -44,9 +52,9 @@ function install() {
   console.log("setup: reading apt's package lists …");
   apt("update", "-q");
   // One program at a time: a package that this release lacks must not keep the others away.
-  for (const { name, aptPackage } of wanted) {
-    console.log(`setup: installing ${name} (apt package ${aptPackage}) …`);
-    apt("install", "-y", "-q", "--no-install-recommends", aptPackage);
+  for (const { name, aptPackages } of wanted) {
+    console.log(`setup: installing ${name} (apt: ${aptPackages.join(", ")}) …`);
+    apt("install", "-y", "-q", "--no-install-recommends", ...aptPackages);
   }
 }
 

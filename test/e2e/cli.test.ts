@@ -277,6 +277,8 @@ describe("a checkout", () => {
     const script = join(packageRoot, "scripts/setup.mjs");
     const { out, err, code } = await commands.run([], { program: [process.execPath, script] });
     expect({ err, code }).toEqual({ err: "", code: 0 });
-    expect(out).toMatch(/^redis-server: \/.*\nchromium: \/.*\npython3: \/.*\nsetup: nothing to do\n$/);
+    expect(out).toMatch(
+      /^redis-server: \/.*\nchromium: \/.*\npython3: \/.*\npython-socketio: \/.*\nsetup: nothing to do\n$/,
+    );
   });
 });

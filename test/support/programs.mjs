@@ -1,4 +1,4 @@
-/** Finds the programs that tests need and npm does not bring: a real Redis, a real browser and Python. */
+/** Finds the programs that tests need and npm does not bring: a real Redis, a real browser, Python and its Socket.IO. */
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -27,6 +27,14 @@ export const pythonMissing = [
   `python3 not found. The tests run the example in Python, version 3.${oldestPython} or newer:`,
   "  npm run setup                      (Debian and Ubuntu, as root)",
   "  apt-get install python3 | brew install python3 | dnf install python3",
+].join("\n");
+
+/** What a test throws when there is no Python that has a Socket.IO client. */
+export const pythonClientMissing = [
+  "No python3 on PATH or in /usr/bin has a Socket.IO client. The tests run python-socketio, over both transports:",
+  "  npm run setup                      (Debian and Ubuntu, as root)",
+  "  apt-get install python3-socketio python3-requests python3-websocket",
+  "  python3 -m pip install 'python-socketio[client]'",
 ].join("\n");
 
 /**
@@ -65,6 +73,16 @@ export function findPython() {
 }
 
 /**
+ * The path of a python3 that has python-socketio and what both of its transports need, or undefined.
+ * @returns {string | undefined}
+ */
+export function findPythonClient() {
+  // The one on PATH may not be the system's, and only that one sees the system's packages.
+  const paths = [...allOnPath("python3"), "/usr/bin/python3"].filter(isProgram);
+  return paths.find((path) => output(path, "-c", "import requests, socketio, websocket; print(1)") !== "");
+}
+
+/**
  * The path of redis-server; throws the way to get it when it is missing.
  * @returns {string}
  */
@@ -89,6 +107,14 @@ export function requirePython() {
 }
 
 /**
+ * The path of a python3 that has python-socketio; throws the way to get it when it is missing.
+ * @returns {string}
+ */
+export function requirePythonClient() {
+  return findPythonClient() ?? fail(pythonClientMissing);
+}
+
+/**
  * @param {string} message
  * @returns {never}
  */
@@ -98,8 +124,13 @@ function fail(message) {
 
 /** @param {string} name */
 function onPath(name) {
+  return allOnPath(name)[0];
+}
+
+/** @param {string} name */
+function allOnPath(name) {
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, name)).find(isProgram);
+  return folders.map((folder) => join(folder, name)).filter(isProgram);
 }
 
 /** @param {string} path */

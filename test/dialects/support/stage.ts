@@ -5,6 +5,7 @@ import { EventSource } from "eventsource";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 import { Commands, type Command, type CommandOptions, type ServeCommand } from "../../support/commands.ts";
 import { PlainSocket } from "../../support/plain-socket.ts";
+import { requirePythonClient } from "../../support/programs.mjs";
 import type { Run } from "../../support/run-node.ts";
 import { RedisServer } from "../../support/redis-server.ts";
 import { CurlStream } from "./curl-stream.ts";
@@ -54,6 +55,11 @@ export class Stage {
   /** Starts a Node program, which ends with what it has started. */
   node(...args: readonly string[]): Command {
     return this.#commands.start(args, { program: [process.execPath], group: true });
+  }
+
+  /** Starts a program in a Python that has python-socketio. */
+  python(code: string, ...args: readonly string[]): Command {
+    return this.#commands.start(["-c", code, ...args], { program: [requirePythonClient()] });
   }
 
   /** Runs a program to its end. */
