@@ -13,6 +13,8 @@ import { Remote } from "../wire/calls.ts";
 export interface FanOut {
   readonly rooms?: number;
   readonly socketsPerRoom: number;
+  /** Readers of server-sent events beside the sockets, if any. */
+  readonly streamsPerRoom?: number;
   readonly dataBytes?: number;
   readonly load: Partial<Omit<LoadPlan, "url" | "redisUrl" | "rooms" | "dataBytes" | "deliveredAt">>;
   readonly run: Run;
@@ -41,25 +43,27 @@ export interface Stage {
 }
 
 /** Starts what a cell needs, side by side, and connects the subscribers. */
-export async function stage(
-  processes: Processes,
-  target: Target,
-  { rooms: count = 1, socketsPerRoom, dataBytes = DATA_BYTES, load, run, nodes = 1, limits = {} }: FanOut,
-): Promise<Stage> {
+export async function stage(processes: Processes, target: Target, plan: FanOut): Promise<Stage> {
+  const { rooms: count = 1, dataBytes = DATA_BYTES, load, run, nodes = 1, limits = {} } = plan;
   const rooms = Array.from({ length: count }, (_, i) => `stream:bench-${i}`);
   const module = new URL("../load/process.js", import.meta.url).href;
   const publishers = new Remote<LoadApi>(processes.fork("publishers", module));
-  const latency = run.perSecond !== undefined;
+  const crowd = { rooms, dataBytes, latency: run.perSecond !== undefined };
+  const crowds = [
+    { ...crowd, socketsPerRoom: plan.socketsPerRoom },
+    { ...crowd, socketsPerRoom: plan.streamsPerRoom ?? 0, areStreams: true },
+  ].filter(({ socketsPerRoom }) => socketsPerRoom > 0);
   const [servers, subscribers] = await Promise.all([
     Servers.start(processes, target, nodes, limits),
-    Subscribers.start(processes, { rooms, socketsPerRoom, dataBytes, latency }),
+    Subscribers.start(processes, ...crowds),
   ]);
   const { urls, redisUrl } = servers;
-  const plan = { way: "http", inFlight: 16, batch: 1, body: "single", ...load } as const;
+  const standard = { way: "http", inFlight: 16, batch: 1, body: "single" } as const;
   await subscribers.connect({ url: urls.at(-1)! });
   // The answer of one node says nothing of what the other has still to deliver.
   const deliveredAt = nodes === 1 ? {} : { deliveredAt: urls.at(-1)! };
-  await publishers.call("start", { ...plan, url: urls[0]!, redisUrl, rooms, dataBytes, ...deliveredAt });
+  const own = { url: urls[0]!, redisUrl, rooms, dataBytes, ...deliveredAt };
+  await publishers.call("start", { ...standard, ...load, ...own });
   return { servers, subscribers, publishers };
 }
 

@@ -6,9 +6,11 @@ import { resumeStorm } from "./resume-storm.ts";
 import { roomMemory } from "./room-memory.ts";
 import { roomScenarios } from "./rooms.ts";
 import { stalledReaders } from "./stalled-readers.ts";
+import { streams } from "./streams.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   ...roomScenarios,
+  streams,
   ingest,
   connectRate,
   idleMemory,

@@ -1,12 +1,16 @@
 import { Histogram } from "../measure/histogram.ts";
+import { EVENT_FORMAT, packetFormat } from "../wire/formats.ts";
 import { RawSocket } from "../wire/raw-socket.ts";
+import { RawStream } from "../wire/raw-stream.ts";
 import { noFaults, Reader, type Faults } from "./reader.ts";
 import { RoomStream } from "./room-stream.ts";
 
-/** The sockets of one process. */
+/** The connections of one process. */
 export interface CrowdPlan {
   readonly rooms: readonly string[];
   readonly socketsPerRoom: number;
+  /** They read server-sent events in place of being sockets. */
+  readonly areStreams?: boolean;
   /** Size of each message's data. */
   readonly dataBytes: number;
   /** Stop reading as soon as they have joined; whatever becomes of them is right. */
@@ -20,7 +24,7 @@ export interface Connecting {
   readonly url: string;
   /** Handshakes at a time; 64 if it is missing. */
   readonly atOnce?: number;
-  /** Resume after the last message that each socket has. */
+  /** Resume after the last message that each one has; sockets only. */
   readonly since?: boolean;
 }
 
@@ -35,7 +39,7 @@ export interface CrowdState {
 interface Member {
   readonly room: string;
   readonly reader: Reader;
-  socket: RawSocket | undefined;
+  connection: RawSocket | RawStream | undefined;
 }
 
 /** Handshakes at a time. */
@@ -55,7 +59,8 @@ export class Crowd {
   constructor(plan: CrowdPlan) {
     this.#plan = plan;
     for (const room of plan.rooms) {
-      const stream = new RoomStream(room, plan.dataBytes);
+      const format = plan.areStreams === true ? EVENT_FORMAT : packetFormat(room);
+      const stream = new RoomStream(format, plan.dataBytes);
       this.#streams.set(room, stream);
       for (let i = 0; i < plan.socketsPerRoom; i += 1) this.#members.push(this.#newMember(room, stream));
     }
@@ -64,7 +69,7 @@ export class Crowd {
   /** Connects all that are not connected and joins; resolves when all are in their rooms. @returns seconds that it took */
   async connect({ url, atOnce = AT_ONCE, since = false }: Connecting): Promise<number> {
     const began = performance.now();
-    const absent = this.#members.filter(({ socket }) => socket === undefined);
+    const absent = this.#members.filter(({ connection }) => connection === undefined);
     const lanes = Array.from({ length: atOnce }, async () => {
       for (let member = absent.pop(); member !== undefined; member = absent.pop())
         await this.#join(url, member, since);
@@ -76,8 +81,8 @@ export class Crowd {
   /** Cuts all connections at once. */
   cut(): void {
     for (const member of this.#members) {
-      member.socket?.end();
-      member.socket = undefined;
+      member.connection?.end();
+      member.connection = undefined;
       member.reader.reconnected();
     }
   }
@@ -114,9 +119,9 @@ export class Crowd {
   #newMember(room: string, stream: RoomStream): Member {
     const member: Member = {
       room,
-      socket: undefined,
+      connection: undefined,
       reader: new Reader(stream, this.#faults, {
-        onPacket: (packet) => member.socket?.onPacket(packet),
+        onPacket: (packet) => member.connection?.onPacket(packet),
         ...(this.#plan.latency === true ? { onLatency: (micros) => this.#latencies.add(micros) } : {}),
       }),
     };
@@ -124,12 +129,21 @@ export class Crowd {
   }
 
   async #join(url: string, member: Member, since: boolean): Promise<void> {
-    const socket = await RawSocket.open(url);
-    member.socket = socket;
-    socket.consume((chunk, now) => member.reader.take(chunk, now));
-    if (this.#plan.stalled !== true) socket.onEnd = ({ message }) => this.#lost.push(message);
-    const position = since ? this.#streams.get(member.room)!.positionOf(member.reader.next - 1) : undefined;
-    await socket.request("join", JSON.stringify({ room: member.room, ...(position && { since: position }) }));
-    if (this.#plan.stalled === true) socket.stall();
+    if (this.#plan.areStreams === true)
+      await this.#connected(member, new RawStream(url, member.room)).opened();
+    else await this.#enter(member, this.#connected(member, await RawSocket.open(url)), since);
+    if (this.#plan.stalled === true) member.connection!.stall();
+  }
+
+  #connected<C extends RawSocket | RawStream>(member: Member, connection: C): C {
+    member.connection = connection;
+    connection.consume((chunk, now) => member.reader.take(chunk, now));
+    if (this.#plan.stalled !== true) connection.onEnd = ({ message }) => this.#lost.push(message);
+    return connection;
+  }
+
+  async #enter({ room, reader }: Member, socket: RawSocket, since: boolean): Promise<void> {
+    const position = since ? this.#streams.get(room)!.positionOf(reader.next - 1) : undefined;
+    await socket.request("join", JSON.stringify({ room, ...(position && { since: position }) }));
   }
 }

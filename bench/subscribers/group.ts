@@ -4,7 +4,7 @@ import { Remote } from "../wire/calls.ts";
 import { AT_ONCE, type Connecting, type CrowdPlan } from "./crowd.ts";
 import type { SubscriberApi } from "./process.ts";
 
-/** More sockets than this are shared by two processes. */
+/** More connections than this are shared by two processes. */
 const SOCKETS_PER_PROCESS = 2_500;
 /** A socket that gets nothing for so long will not get the rest, in ms. */
 const SILENCE_MS = 10_000;
@@ -17,10 +17,12 @@ export class Subscribers {
     this.#remotes = remotes;
   }
 
-  /** Starts the processes; nothing is connected yet. */
-  static async start(processes: Processes, plan: CrowdPlan): Promise<Subscribers> {
-    const count = Math.max(1, Math.ceil((plan.rooms.length * plan.socketsPerRoom) / SOCKETS_PER_PROCESS));
-    const shares = Array.from({ length: count }, (_, i) => share(plan, i, count));
+  /** Starts the processes, none of which has sockets and streams; nothing is connected yet. */
+  static async start(processes: Processes, ...plans: readonly CrowdPlan[]): Promise<Subscribers> {
+    const shares = plans.flatMap((plan) => {
+      const count = Math.max(1, Math.ceil((plan.rooms.length * plan.socketsPerRoom) / SOCKETS_PER_PROCESS));
+      return Array.from({ length: count }, (_, i) => share(plan, i, count));
+    });
     const remotes = await Promise.all(
       shares.map(async (own, i) => {
         const module = new URL("process.js", import.meta.url).href;

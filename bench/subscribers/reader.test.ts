@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { EVENT_FORMAT, packetFormat } from "../wire/formats.ts";
 import { serverFrame } from "../wire/frames.ts";
 import { DataTemplate } from "../wire/message.ts";
 import { noFaults, Reader, type Faults } from "./reader.ts";
@@ -7,18 +8,27 @@ import { RoomStream } from "./room-stream.ts";
 const ROOM = "stream:bench";
 const template = new DataTemplate(200);
 
-/** A message as the hub frames it. */
-function message(
-  offset: number,
-  { number = offset, data = template.json(number, 1_000 * offset) } = {},
-): Buffer {
-  const meta = `{"room":"${ROOM}","id":"m-${offset}","epoch":"e1","offset":${offset},"time":1735689600000}`;
-  return serverFrame(`42["message",${data},${meta}]`);
-}
-
-function messages(from: number, to: number): Buffer[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
-}
+/** How the hub writes a message, and something else, to each kind of connection. */
+const WIRES = [
+  {
+    wire: "packets",
+    format: packetFormat(ROOM),
+    framed: (offset: number, data: string) =>
+      serverFrame(
+        `42["message",${data},{"room":"${ROOM}","id":"m-${offset}","epoch":"e1","offset":${offset},"time":1735689600000}]`,
+      ),
+    aside: serverFrame("2"),
+    asidePacket: "2",
+  },
+  {
+    wire: "server-sent events",
+    format: EVENT_FORMAT,
+    framed: (offset: number, data: string) =>
+      Buffer.from(`event: message\nid: e1.${offset}.m-${offset}\ndata: ${data}\n\n`),
+    aside: Buffer.from("event: keep-alive\ndata: \n\n"),
+    asidePacket: "event: keep-alive\ndata: \n\n",
+  },
+];
 
 interface Stage {
   readonly faults: Faults;
@@ -28,23 +38,34 @@ interface Stage {
   readonly reader: (next?: number) => Reader;
 }
 
-function stage(keepBytes?: number): Stage {
-  const faults = noFaults();
-  const stream = new RoomStream(ROOM, 200, keepBytes);
-  const packets: (string | undefined)[] = [];
-  const latencies: number[] = [];
-  const reader = (next = 1): Reader =>
-    new Reader(stream, faults, {
-      next,
-      onPacket: (packet) => packets.push(packet),
-      onLatency: (micros) => latencies.push(micros),
-    });
-  return { faults, packets, latencies, stream, reader };
-}
-
 const none = { holes: 0, doubles: 0, payloads: 0, examples: [] };
 
-describe("a reader of a room", () => {
+describe.each(WIRES)("a reader of a room as $wire", ({ format, framed, aside, asidePacket }) => {
+  function message(
+    offset: number,
+    { number = offset, data = template.json(number, 1_000 * offset) } = {},
+  ): Buffer {
+    return framed(offset, data);
+  }
+
+  function messages(from: number, to: number): Buffer[] {
+    return Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
+  }
+
+  function stage(keepBytes?: number): Stage {
+    const faults = noFaults();
+    const stream = new RoomStream(format, 200, keepBytes);
+    const packets: (string | undefined)[] = [];
+    const latencies: number[] = [];
+    const reader = (next = 1): Reader =>
+      new Reader(stream, faults, {
+        next,
+        onPacket: (packet) => packets.push(packet),
+        onLatency: (micros) => latencies.push(micros),
+      });
+    return { faults, packets, latencies, stream, reader };
+  }
+
   test("finds nothing wrong with every message once and in order", () => {
     const { faults, reader } = stage();
     const [first, second] = [reader(), reader()];
@@ -57,24 +78,16 @@ describe("a reader of a room", () => {
   test.each([1, 2, 3, 7, 100, 331, 1_000])("reads a stream that comes in pieces of %d bytes", (size) => {
     const { faults, packets, reader } = stage();
     const [first, second, third] = [reader(), reader(), reader()];
-    const ping = serverFrame("2");
-    const bytes = Buffer.concat([...messages(1, 5), ping, ...messages(6, 9)]);
-    const others = Buffer.concat([...messages(1, 2), ping, ...messages(3, 9)]);
+    const bytes = Buffer.concat([...messages(1, 5), aside, ...messages(6, 9)]);
+    const others = Buffer.concat([...messages(1, 2), aside, ...messages(3, 9)]);
     for (let i = 0; i < bytes.length; i += size) {
       first.take(bytes.subarray(i, i + size), 0);
       second.take(others.subarray(i, i + size), 0);
     }
     third.take(bytes, 0);
     expect([first.next, second.next, third.next]).toEqual([10, 10, 10]);
-    expect(packets).toEqual(["2", "2", "2"]);
+    expect(packets).toEqual([asidePacket, asidePacket, asidePacket]);
     expect(faults).toEqual(none);
-  });
-
-  test("hands on what is no message, and the end", () => {
-    const { packets, reader } = stage();
-    const close = Buffer.from([0x88, 0]);
-    reader().take(Buffer.concat([serverFrame("2"), message(1), serverFrame('430[{"ok":true}]'), close]), 0);
-    expect(packets).toEqual(["2", '430[{"ok":true}]', undefined]);
   });
 
   test("tells the time of each message, however it was checked", () => {
@@ -133,13 +146,6 @@ describe("a reader of a room", () => {
     });
   });
 
-  test("reports a message of another room", () => {
-    const { faults, reader } = stage();
-    const bytes = Buffer.from(message(1).toString("latin1").replace(ROOM, "stream:other"), "latin1");
-    reader().take(bytes, 0);
-    expect(faults.payloads).toBe(1);
-  });
-
   test("goes on at the place where a connection was lost", () => {
     const { faults, reader } = stage();
     const one = reader();
@@ -161,4 +167,37 @@ describe("a reader of a room", () => {
     expect([fast.next, slow.next]).toEqual([61, 61]);
     expect(faults).toEqual(none);
   });
+});
+
+describe("a reader of packets", () => {
+  const { format, framed } = WIRES[0]!;
+
+  test("hands on what is no message, and the end", () => {
+    const packets: (string | undefined)[] = [];
+    const reader = new Reader(new RoomStream(format, 200), noFaults(), {
+      onPacket: (packet) => packets.push(packet),
+    });
+    const [ping, acknowledgement, close] = [
+      serverFrame("2"),
+      serverFrame('430[{"ok":true}]'),
+      Buffer.from([0x88, 0]),
+    ];
+    reader.take(Buffer.concat([ping, framed(1, template.json(1, 0)), acknowledgement, close]), 0);
+    expect(packets).toEqual(["2", '430[{"ok":true}]', undefined]);
+  });
+
+  test("reports a message of another room", () => {
+    const faults = noFaults();
+    const frame = framed(1, template.json(1, 0)).toString("latin1").replace(ROOM, "stream:other");
+    new Reader(new RoomStream(format, 200), faults).take(Buffer.from(frame, "latin1"), 0);
+    expect(faults.payloads).toBe(1);
+  });
+});
+
+test("a reader of server-sent events reports an event that has more than the message", () => {
+  const faults = noFaults();
+  const { format, framed } = WIRES[1]!;
+  const frame = framed(1, `${template.json(1, 0)}\ndata: more`);
+  new Reader(new RoomStream(format, 200), faults).take(frame, 0);
+  expect(faults.payloads).toBe(1);
 });

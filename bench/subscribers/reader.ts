@@ -1,5 +1,5 @@
-import { frameAt, type Frame } from "../wire/frames.ts";
-import { RoomStream } from "./room-stream.ts";
+import type { Frame } from "../wire/frames.ts";
+import type { RoomStream } from "./room-stream.ts";
 
 /** What is wrong with what a socket got. */
 export interface Faults {
@@ -19,7 +19,6 @@ export interface ReaderOptions {
   readonly onLatency?: (micros: number) => void;
 }
 
-const CLOSE = 8;
 const MOST_EXAMPLES = 5;
 const NOTHING = Buffer.alloc(0);
 
@@ -79,7 +78,8 @@ export class Reader {
   #frameByFrame(chunk: Buffer, now: number): void {
     const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk]);
     let at = 0;
-    for (let frame = frameAt(bytes, 0); frame !== undefined; frame = frameAt(bytes, at)) {
+    const { format } = this.#stream;
+    for (let frame = format.frameAt(bytes, 0); frame !== undefined; frame = format.frameAt(bytes, at)) {
       this.#take(bytes, frame, now);
       at = frame.end;
     }
@@ -100,16 +100,17 @@ export class Reader {
     return rest.length < known && this.#stream.equals(start, rest, 0, rest.length);
   }
 
-  #take(bytes: Buffer, { opcode, start, payload, end }: Frame, now: number): void {
-    if (opcode === CLOSE) return this.#onPacket(undefined);
-    if (!RoomStream.isMessage(bytes, payload)) return this.#onPacket(bytes.toString("utf8", payload, end));
+  #take(bytes: Buffer, frame: Frame, now: number): void {
+    const { isEnd, start, payload, end } = frame;
+    if (isEnd) return this.#onPacket(undefined);
     const stream = this.#stream;
+    if (!stream.format.isMessage(bytes, frame)) return this.#onPacket(bytes.toString("utf8", payload, end));
     if (stream.has(this.next)) {
       const known = stream.startOf(this.next);
       const same = end - start === stream.endOf(this.next) - known && stream.equals(known, bytes, start, end);
       if (same) return this.#came(stream.atOf(this.next), now);
     }
-    const read = stream.read(bytes, payload, end);
+    const read = stream.read(bytes, frame);
     if (read.offset === undefined) return this.#fault("payloads", "a message has no offset");
     if (read.offset < this.next)
       return this.#fault("doubles", `message ${read.offset} came after ${this.next - 1}`);

@@ -1,4 +1,6 @@
-import { DataTemplate, EVENT, has, readDigits } from "../wire/message.ts";
+import type { Format } from "../wire/formats.ts";
+import type { Frame } from "../wire/frames.ts";
+import { DataTemplate } from "../wire/message.ts";
 
 /** A message as a frame carries it. */
 export interface MessageRead {
@@ -7,8 +9,6 @@ export interface MessageRead {
   readonly at: number;
 }
 
-const HEAD = Buffer.from(`42["${EVENT}",`);
-const OFFSET = Buffer.from('"offset":');
 /** Of a frame's end, in which its id, epoch and offset stand, in bytes. */
 const LONGEST_TAIL = 180;
 /** So much of a room is remembered, in bytes; who is further behind is checked without it. */
@@ -17,12 +17,12 @@ const KEEP_BYTES = 16 * 2 ** 20;
 const MOST_NUMBERS = 2 ** 28;
 
 /**
- * What one room's sockets in this process have in common: the bytes of its messages, one after the other. Whoever gets a
+ * What one room's connections of one format in this process have in common: the bytes of its messages, one after the other. Whoever gets a
  * message first has it checked in full; for the others it is enough that they get the same bytes.
  */
 export class RoomStream {
+  readonly format: Format;
   readonly #template: DataTemplate;
-  readonly #meta: Buffer;
   readonly #keepBytes: number;
   #bytes = Buffer.allocUnsafe(4_096);
   /** Where each remembered frame begins, the last one's end, and when each was to be sent, from `#first` on. */
@@ -33,9 +33,9 @@ export class RoomStream {
   /** The highest number that a publisher gave. */
   highest = 0;
 
-  constructor(room: string, dataBytes: number, keepBytes: number = KEEP_BYTES) {
+  constructor(format: Format, dataBytes: number, keepBytes: number = KEEP_BYTES) {
+    this.format = format;
     this.#template = new DataTemplate(dataBytes);
-    this.#meta = Buffer.from(`,{"room":${JSON.stringify(room)},`);
     this.#keepBytes = keepBytes;
   }
 
@@ -44,21 +44,14 @@ export class RoomStream {
     return this.#first + this.#ats.length - 1;
   }
 
-  /** Tells whether a frame's payload, which begins at `start`, is a message; what is in it is another question. */
-  static isMessage(bytes: Buffer, start: number): boolean {
-    return has(bytes, start, HEAD);
-  }
-
   /** Reads a message's offset and checks everything else; the offset alone if anything else is wrong. */
-  read(bytes: Buffer, start: number, end: number): MessageRead | { readonly offset: number | undefined } {
-    const offset = offsetIn(bytes, start, end);
-    const data = start + HEAD.length;
-    const read = this.#template.read(bytes, data);
-    const isWhole = read !== undefined && has(bytes, data + this.#template.bytes, this.#meta);
-    return isWhole && offset !== undefined ? { offset, ...read } : { offset };
+  read(bytes: Buffer, frame: Frame): MessageRead | { readonly offset: number | undefined } {
+    const { offset, data } = this.format.partsOf(bytes, frame, this.#template.bytes);
+    const read = data === undefined ? undefined : this.#template.read(bytes, data);
+    return read !== undefined && offset !== undefined ? { offset, ...read } : { offset };
   }
 
-  /** The position (PROTOCOL.md, 1) of a remembered message, to resume from; undefined if it has none. */
+  /** The position (PROTOCOL.md, 1) of a remembered message of a socket, to resume from; undefined if it has none. */
   positionOf(offset: number): { epoch: string; offset: number; id: string } | undefined {
     if (!this.has(offset)) return undefined;
     const tail = this.#bytes.toString("utf8", this.endOf(offset) - LONGEST_TAIL, this.endOf(offset));
@@ -141,14 +134,4 @@ export class RoomStream {
     this.#ats = this.#ats.slice(count);
     this.#first += count;
   }
-}
-
-/** A message's offset stands in its meta, of which nothing is longer than 120 bytes behind it. */
-function offsetIn(bytes: Buffer, start: number, end: number): number | undefined {
-  const found = bytes.subarray(start, end).lastIndexOf(OFFSET);
-  if (found === -1) return undefined;
-  const first = start + found + OFFSET.length;
-  let last = first;
-  while (bytes[last]! >= 48 && bytes[last]! <= 57 && last < end) last += 1;
-  return last === first ? undefined : readDigits(bytes, first, last);
 }

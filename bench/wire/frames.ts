@@ -1,17 +1,19 @@
-/** One frame of a WebSocket stream, by its place in the bytes that were looked at. */
+/** One piece of what a server sends, by its place in the bytes that were looked at. */
 export interface Frame {
-  readonly opcode: number;
+  /** It says that the connection ends, and nothing else. */
+  readonly isEnd: boolean;
   readonly start: number;
   readonly payload: number;
   readonly end: number;
 }
 
 const TEXT = 1;
+const CLOSE = 8;
 
-/** Finds the whole frame that begins at `start`, as a server sends it (RFC 6455 §5.2); undefined if its end is not there yet. */
+/** Finds the whole frame of a WebSocket that begins at `start`, as a server sends it (RFC 6455 §5.2); undefined if its end is not there yet. */
 export function frameAt(bytes: Buffer, start: number): Frame | undefined {
   if (bytes.length < start + 2) return undefined;
-  const opcode = bytes[start]! & 0x0f;
+  const isEnd = (bytes[start]! & 0x0f) === CLOSE;
   const short = bytes[start + 1]! & 0x7f;
   const payload = start + (short < 126 ? 2 : short === 126 ? 4 : 10);
   if (bytes.length < payload) return undefined;
@@ -22,7 +24,7 @@ export function frameAt(bytes: Buffer, start: number): Frame | undefined {
         ? bytes.readUInt16BE(start + 2)
         : Number(bytes.readBigUInt64BE(start + 2));
   const end = payload + length;
-  return bytes.length < end ? undefined : { opcode, start, payload, end };
+  return bytes.length < end ? undefined : { isEnd, start, payload, end };
 }
 
 /** Makes a text frame as a client sends it; its mask is zero, so that masking costs nothing. */

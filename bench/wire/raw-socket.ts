@@ -1,15 +1,18 @@
-import { connect, type Socket } from "node:net";
 import { clientFrame, frameAt } from "./frames.ts";
-import { nowMicros } from "./message.ts";
+import { RawConnection, type Consumer } from "./raw-connection.ts";
 
-/** All sockets read into this one: whoever is given it is done with it before the next read. */
-const buffer = Buffer.allocUnsafe(256 * 1024);
-const HEADERS_END = "\r\n\r\n";
 /** A handshake or an acknowledgement takes longer than this only if it never comes, in ms. */
 const PATIENCE_MS = 60_000;
-
-/** Gets all bytes after the handshake. @param now in µs */
-type Consumer = (chunk: Buffer, now: number) => void;
+const HANDSHAKE = {
+  request: [
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: cm9vbWNhc3QgYmVuY2ghIQ==",
+  ],
+  status: 101,
+};
 
 interface Waiting {
   readonly resolve: (packet: string) => void;
@@ -17,14 +20,13 @@ interface Waiting {
 }
 
 /**
- * A Socket.IO client over a bare TCP connection, for processes that hold thousands: no parser, no buffers of its own.
- * Whoever reads its messages takes the bytes with `consume` and hands packets that are no messages to `onPacket`.
+ * A Socket.IO client over a bare TCP connection. Whoever reads its messages takes the bytes with `consume` and hands
+ * packets that are no messages to `onPacket`.
  */
 export class RawSocket {
-  readonly #socket: Socket;
+  readonly #connection: RawConnection;
   #consume: Consumer = (chunk) => this.#split(chunk);
   #carry: Buffer = Buffer.alloc(0);
-  #upgraded = false;
   #nextAck = 0;
   readonly #waiting = new Map<string, Waiting>();
   #error: Error | undefined;
@@ -32,23 +34,10 @@ export class RawSocket {
   onEnd: (error: Error) => void = () => {};
 
   private constructor(url: URL) {
-    this.#socket = connect({
-      port: Number(url.port),
-      host: url.hostname,
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (length) => {
-          this.#onBytes(buffer.subarray(0, length));
-          return true;
-        },
-      },
+    this.#connection = new RawConnection(url, HANDSHAKE, {
+      onBytes: (chunk, now) => this.#consume(chunk, now),
+      onEnd: (error) => this.#ended(error),
     });
-    this.#socket.on("error", (error) => this.#ended(error));
-    this.#socket.on("close", () => this.#ended(new Error("the server has closed the connection")));
-    this.#socket.write(
-      `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cm9vbWNhc3QgYmVuY2ghIQ==\r\n\r\n`,
-    );
   }
 
   /** Connects and enters the namespace `/`. @param auth what the handshake says */
@@ -62,7 +51,7 @@ export class RawSocket {
   }
 
   send(packet: string): void {
-    this.#socket.write(clientFrame(packet));
+    this.#connection.write(clientFrame(packet));
   }
 
   /** Sends a request and resolves with its acknowledgement. @throws Error if that says that it was refused */
@@ -82,7 +71,7 @@ export class RawSocket {
 
   /** Takes a packet that is no message; undefined is the end. */
   onPacket(packet: string | undefined): void {
-    if (packet === undefined) return this.#ended(new Error("the server has closed the connection"));
+    if (packet === undefined) return this.#connection.end(new Error("the server has closed the connection"));
     if (packet === "2") return this.send("3");
     for (const [beginning, { resolve }] of this.#waiting) {
       if (!packet.startsWith(beginning)) continue;
@@ -93,25 +82,13 @@ export class RawSocket {
 
   /** Reads nothing more, as a client that hangs. */
   stall(): void {
-    this.#socket.pause();
+    this.#connection.pause();
   }
 
   /** Ends without a word. */
   end(): void {
     this.onEnd = () => {};
-    this.#socket.destroy();
-  }
-
-  #onBytes(chunk: Buffer): void {
-    if (this.#upgraded) return this.#consume(chunk, nowMicros());
-    const bytes = Buffer.concat([this.#carry, chunk]);
-    const end = bytes.indexOf(HEADERS_END);
-    this.#carry = end === -1 ? bytes : Buffer.alloc(0);
-    if (end === -1) return;
-    const status = bytes.toString("latin1", 0, bytes.indexOf("\r\n"));
-    if (!status.includes(" 101 ")) return this.#ended(new Error(`the server answers ${status}`));
-    this.#upgraded = true;
-    this.#consume(bytes.subarray(end + HEADERS_END.length), nowMicros());
+    this.#connection.end(new Error("the client has closed the connection"));
   }
 
   /** While nobody else takes the bytes. */
@@ -119,7 +96,7 @@ export class RawSocket {
     const bytes = Buffer.concat([this.#carry, chunk]);
     let at = 0;
     for (let frame = frameAt(bytes, 0); frame !== undefined; frame = frameAt(bytes, at)) {
-      this.onPacket(frame.opcode === 8 ? undefined : bytes.toString("utf8", frame.payload, frame.end));
+      this.onPacket(frame.isEnd ? undefined : bytes.toString("utf8", frame.payload, frame.end));
       at = frame.end;
     }
     this.#carry = Buffer.from(bytes.subarray(at));
@@ -139,11 +116,9 @@ export class RawSocket {
   }
 
   #ended(error: Error): void {
-    if (this.#error !== undefined) return;
     this.#error = error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
-    this.#socket.destroy();
     this.onEnd(error);
   }
 }
