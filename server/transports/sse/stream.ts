@@ -13,6 +13,7 @@ import type { Push, Subscriber } from "../../hub/transport.ts";
 import { whenDrained } from "../draining.ts";
 import type { FanOut, FanOutlet } from "../fan-out.ts";
 import { Cursors } from "./cursors.ts";
+import { writePiece } from "./direct.ts";
 import { blockOf, frameFor, type Frame, type Frames } from "./frame.ts";
 import { refusalOf, retryLine, slownessOf } from "./refusal.ts";
 import type { StreamRequest, StreamRoom } from "./request.ts";
@@ -104,7 +105,7 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
     if (this.#ended) return;
     if (this.#isOpen && this.#sharesAll(frames)) {
       this.#flush();
-      this.#response.write(joined.bytes(this.#wanted.envelope));
+      writePiece(this.#response, joined.bytes(this.#wanted.envelope));
       this.#bound();
       return;
     }
