@@ -31,11 +31,11 @@ import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { socketRoom } from "./stores/redis/keys.ts";
 import { RedisBroker } from "./stores/redis/redis-broker.ts";
 import { createAccess, isLoopback } from "./transports/access.ts";
-import type { Gathering } from "./transports/fan-out.ts";
 import { createHttpHandler, type HttpHandler } from "./transports/http/index.ts";
 import { createParsers, type Parsers } from "./transports/schemas.ts";
 import { SseTransport } from "./transports/sse/index.ts";
 import { SocketIoTransport } from "./transports/socketio/index.ts";
+import { Turns, type Gathering } from "./transports/turns.ts";
 import { WebSocketTransport } from "./transports/websocket/index.ts";
 
 export type { Authorize, Capability } from "./hub/authorize.ts";
@@ -229,7 +229,7 @@ class Node implements RoomcastHub {
       authorize,
       limits,
       observer,
-      gathering: config.fastPath ? gathering : ("never" as const),
+      turns: config.fastPath ? new Turns(gathering) : undefined,
       stopping: this.#stopping.signal,
     };
     const streams = new SseTransport(context);

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import { parseRoomName } from "../../shared/room-name.ts";
 import type { Push } from "../hub/transport.ts";
-import { FanOut, type FanOutlet, type Gathering } from "./fan-out.ts";
+import { FanOut, type FanOutlet } from "./fan-out.ts";
 import { PACKETS, type Packet } from "./socketio/packet.ts";
+import { Turns, type Gathering } from "./turns.ts";
 
 const [ONE, OTHER] = [parseRoomName("stream:one"), parseRoomName("stream:other")];
 
@@ -53,7 +54,7 @@ function message(room: typeof ONE, name: string): Push {
   return { kind: "message", message: { ...place, packet: `["${name}",1,{}]` } };
 }
 
-function start(gathering: Gathering = "immediate"): {
+function start(gathering: Gathering | "never" = "immediate"): {
   fanOut: FanOut<Packet, Buffer>;
   outlet: (...rooms: (typeof ONE)[]) => NotingOutlet;
   leave: (room: typeof ONE, outlet: NotingOutlet) => void;
@@ -61,7 +62,8 @@ function start(gathering: Gathering = "immediate"): {
   pass: (ms: number) => void;
 } {
   let now = 0;
-  const fanOut = new FanOut(PACKETS, gathering, () => now);
+  const turns = gathering === "never" ? undefined : new Turns(gathering, () => now);
+  const fanOut = new FanOut(PACKETS, turns);
   return {
     pass: (ms) => (now += ms),
     fanOut,
@@ -127,6 +129,33 @@ describe("what a room gets in one turn", () => {
     fanOut.deliver(ONE, message(ONE, "d"));
     await turn();
     expect(a.writes).toEqual([["a"], ["b", "c"], ["d"]]);
+  });
+
+  test("leaves together with what other transports have gathered, and all rest after what they took together", async () => {
+    jest.useFakeTimers({ doNotFake: ["setImmediate"] });
+    let now = 0;
+    const turns = new Turns("immediate", () => now);
+    const fanOuts = [new FanOut(PACKETS, turns), new FanOut(PACKETS, turns)];
+    const outlets = fanOuts.map((fanOut) => {
+      const outlet = new NotingOutlet();
+      fanOut.connect(outlet);
+      fanOut.add(ONE, outlet);
+      outlet.onWrite = () => (now += 10);
+      return outlet;
+    });
+    for (const name of ["a", "b", "c"]) {
+      fanOuts.forEach((fanOut) => fanOut.deliver(ONE, message(ONE, name)));
+      await turn();
+    }
+    now += 9;
+    jest.advanceTimersByTime(9);
+    expect(outlets.map(({ writes }) => writes)).toEqual([[["a"]], [["a"]]]);
+    now += 1;
+    jest.advanceTimersByTime(1);
+    expect(outlets.map(({ writes }) => writes)).toEqual([
+      [["a"], ["b", "c"]],
+      [["a"], ["b", "c"]],
+    ]);
   });
 
   test("leaves message by message if nothing is to be gathered", () => {

@@ -1,6 +1,7 @@
 import type { RoomName } from "../../shared/room-name.ts";
 import type { EphemeralMessage, StoredMessage } from "../hub/broker.ts";
 import type { Push } from "../hub/transport.ts";
+import type { Turns } from "./turns.ts";
 
 /** One connection's way out, as the fan-out sees it. No method throws. */
 export interface FanOutlet<Frame, Joined> {
@@ -17,21 +18,6 @@ export interface Framing<Frame, Joined> {
   frame(message: StoredMessage | EphemeralMessage): Frame;
   join(frames: readonly Frame[]): Joined;
 }
-
-/**
- * When what has gathered leaves: `tick` as soon as the code that runs now has ended, for a store that brings many messages
- * at once; `immediate` when all that has arrived by now has been looked at, for messages that come in requests of their
- * own; `never`: nothing gathers, each message is sent to each connection by itself.
- */
-export type Gathering = "tick" | "immediate" | "never";
-
-/**
- * What is gathered leaves no sooner after what was before it than this part of the time that writing that took. Otherwise
- * a busy room's publishers split for good into many whose messages leave together and one whose message is always alone,
- * and that one costs as many system calls as all the others. A message that comes later than that waits for nothing.
- */
-const REST = 1 / 2;
-const LONGEST_REST_MS = 20;
 
 interface Member<Frame, Joined> {
   readonly room: Room<Frame, Joined>;
@@ -63,27 +49,19 @@ export class FanOut<Frame, Joined> {
   /** The rooms that have gathered something. */
   readonly #due = new Set<Room<Frame, Joined>>();
   readonly #framing: Framing<Frame, Joined>;
-  readonly #gathering: Gathering;
-  readonly #now: () => number;
-  /** The time until which nothing gathered leaves. */
-  #restsUntil = 0;
+  readonly #turns: Turns | undefined;
   /** What comes while the gathered leaves, which must not overtake it. */
   #late: (readonly [RoomName, Push])[] | undefined;
 
-  /** @param now gives milliseconds of a clock that never jumps */
-  constructor(
-    framing: Framing<Frame, Joined>,
-    gathering: Gathering,
-    now: () => number = () => performance.now(),
-  ) {
+  /** @param turns undefined if nothing is to gather: each message is sent to each connection by itself */
+  constructor(framing: Framing<Frame, Joined>, turns: Turns | undefined) {
     this.#framing = framing;
-    this.#gathering = gathering;
-    this.#now = now;
+    this.#turns = turns;
   }
 
   /** Has to be called once for each connection, before it is live in any room. */
   connect(outlet: FanOutlet<Frame, Joined>): void {
-    if (this.#gathering !== "never") outlet.intercept(() => this.#catchUp(outlet));
+    if (this.#turns !== undefined) outlet.intercept(() => this.#catchUp(outlet));
   }
 
   add(name: RoomName, outlet: FanOutlet<Frame, Joined>): void {
@@ -120,24 +98,15 @@ export class FanOut<Frame, Joined> {
       push.kind === "message" || (push.kind === "ephemeral" && push.message.except === undefined);
     if (!isForAll) return room.members.forEach(({ outlet }) => outlet.send(push));
     const frame = this.#framing.frame(push.message);
-    if (this.#gathering === "never") return room.members.forEach(({ outlet }) => outlet.write(frame));
+    if (this.#turns === undefined) return room.members.forEach(({ outlet }) => outlet.write(frame));
     room.gathered.push(frame);
-    if (this.#due.size === 0) this.#schedule();
     this.#due.add(room);
+    this.#turns.request(this.#leave);
   }
 
-  #schedule(): void {
-    const restMs = this.#restsUntil - this.#now();
-    // Timers know no parts of a millisecond: few connections are never worth a wait.
-    if (restMs >= 1) setTimeout(() => this.#flush(), restMs);
-    else if (this.#gathering === "tick") process.nextTick(() => this.#flush());
-    else setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
+  readonly #leave = (): void => {
     const late: (readonly [RoomName, Push])[] = [];
     this.#late = late;
-    const began = this.#now();
     for (const room of this.#due) {
       const { gathered } = room;
       const whole = this.#framing.join(gathered);
@@ -153,11 +122,9 @@ export class FanOut<Frame, Joined> {
       room.gathered = [];
     }
     this.#due.clear();
-    const ended = this.#now();
-    this.#restsUntil = ended + Math.min((ended - began) * REST, LONGEST_REST_MS);
     this.#late = undefined;
     late.forEach(([name, push]) => this.deliver(name, push));
-  }
+  };
 
   #catchUp(outlet: FanOutlet<Frame, Joined>): void {
     if (this.#due.size > 0) this.#memberships.get(outlet)?.forEach((member) => this.#give(member));

@@ -20,6 +20,7 @@ import { createAccess } from "../../server/transports/access.ts";
 import { createHttpHandler, type HttpContext, type HttpHandler } from "../../server/transports/http/index.ts";
 import { createParsers } from "../../server/transports/schemas.ts";
 import { SseTransport } from "../../server/transports/sse/index.ts";
+import { Turns } from "../../server/transports/turns.ts";
 
 export interface HttpHubOptions {
   readonly limits?: Partial<Limits>;
@@ -89,7 +90,7 @@ export async function startHttpHub(options: HttpHubOptions = {}): Promise<HttpHu
     parsers: createParsers(limits),
     access: createAccess({ origins: options.origins ?? [], open: options.open ?? false }),
     stopping: stopping.signal,
-    gathering: "immediate" as const,
+    turns: new Turns("immediate"),
     version: "1.2.3",
   };
   const streams = new SseTransport(context);

@@ -10,7 +10,8 @@ import type { RoomName } from "../../../shared/room-name.ts";
 import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
-import { FanOut, type Gathering } from "../fan-out.ts";
+import { FanOut } from "../fan-out.ts";
+import type { Turns } from "../turns.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { boundClosing, isEngineKnown } from "./engine-wire.ts";
 import { letGoOfRequest, letGoOfResponse } from "./kept-request.ts";
@@ -23,7 +24,8 @@ export interface SocketIoOptions extends Omit<ConnectionContext, "fanOut" | "rep
   readonly access: Access;
   /** Carries stock emits to other nodes; Socket.IO's own, for one node, if undefined. */
   readonly adapter: ServerOptions["adapter"] | undefined;
-  readonly gathering: Gathering;
+  /** Undefined if each message is to be sent by itself. */
+  readonly turns: Turns | undefined;
   readonly stopping: AbortSignal;
   /** Leave upgrades on other paths to whoever else listens on this server. */
   readonly shared: boolean;
@@ -49,7 +51,7 @@ export class SocketIoTransport implements Transport {
 
   constructor(options: SocketIoOptions) {
     this.#options = options;
-    const fanOut = new FanOut(PACKETS, gatheringOf(options));
+    const fanOut = new FanOut(PACKETS, turnsOf(options));
     this.#context = { ...options, fanOut, replays: new Replays() };
     this.io = new Server(options.server, serverOptions(options));
     boundClosing(this.io.engine);
@@ -139,12 +141,12 @@ function sharedListeners(connections: Map<Socket, Connection>, upgraded: Set<Dup
   };
 }
 
-function gatheringOf({ gathering, observer }: SocketIoOptions): Gathering {
-  if (gathering === "never" || isEngineKnown()) return gathering;
+function turnsOf({ turns, observer }: SocketIoOptions): Turns | undefined {
+  if (turns === undefined || isEngineKnown()) return turns;
   observer.warning(
     "this version of engine.io or ws is not known: each message is sent by itself, which is slower",
   );
-  return "never";
+  return undefined;
 }
 
 function serverOptions({ access, adapter, limits, shared }: SocketIoOptions): Partial<ServerOptions> {

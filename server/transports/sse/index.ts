@@ -5,8 +5,9 @@ import { HubError, toHubError } from "../../../shared/errors.ts";
 import type { RoomName } from "../../../shared/room-name.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { EventStreams, Positions, StreamCaller } from "../event-streams.ts";
-import { FanOut, type Gathering } from "../fan-out.ts";
+import { FanOut } from "../fan-out.ts";
 import type { Parsers } from "../schemas.ts";
+import type { Turns } from "../turns.ts";
 import { Cursors } from "./cursors.ts";
 import { FRAMES, type Frame, type Frames } from "./frame.ts";
 import { refusalOf } from "./refusal.ts";
@@ -15,7 +16,8 @@ import { EventStream, type StreamContext } from "./stream.ts";
 
 export interface SseOptions extends Omit<StreamContext, "fanOut"> {
   readonly parsers: Parsers;
-  readonly gathering: Gathering;
+  /** Undefined if each message is to be sent by itself. */
+  readonly turns: Turns | undefined;
   readonly stopping: AbortSignal;
 }
 
@@ -35,7 +37,7 @@ export class SseTransport implements Transport, EventStreams {
 
   constructor(options: SseOptions) {
     this.#options = options;
-    this.#fanOut = new FanOut(FRAMES, options.gathering);
+    this.#fanOut = new FanOut(FRAMES, options.turns);
     this.#context = { ...options, fanOut: this.#fanOut };
   }
 

@@ -12,8 +12,9 @@ import type { Session } from "../../hub/session.ts";
 import type { Push, Transport } from "../../hub/transport.ts";
 import type { Access } from "../access.ts";
 import { bearerOf } from "../bearer.ts";
-import { FanOut, type Gathering } from "../fan-out.ts";
+import { FanOut } from "../fan-out.ts";
 import { guestSession } from "../guests.ts";
+import type { Turns } from "../turns.ts";
 import { addressOf, joinOf, type Address } from "./address.ts";
 import { closeWith, refuseUpgrade, SERVICE_RESTART } from "./closing.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
@@ -22,7 +23,8 @@ import { FRAMES, type Frame } from "./dialect.ts";
 export interface WebSocketOptions extends Omit<ConnectionContext, "fanOut"> {
   readonly server: HttpServer;
   readonly access: Access;
-  readonly gathering: Gathering;
+  /** Undefined if each message is to be sent by itself. */
+  readonly turns: Turns | undefined;
   readonly stopping: AbortSignal;
 }
 
@@ -38,7 +40,7 @@ export class WebSocketTransport implements Transport {
 
   constructor(options: WebSocketOptions) {
     this.#options = options;
-    this.#fanOut = new FanOut(FRAMES, options.gathering);
+    this.#fanOut = new FanOut(FRAMES, options.turns);
     const { frameBytes, stalledMs } = options.limits;
     // Its types do not know closeTimeout yet.
     const serverOptions = {
