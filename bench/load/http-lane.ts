@@ -8,6 +8,8 @@ export type Body = "single" | "array" | "lines";
 const HEADERS_END = "\r\n\r\n";
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 const ERROR = '"error"';
+/** A server closes a connection that has been left alone for 5 s. One that is nearly as old may be closing already, in ms. */
+const STALE_MS = 3_000;
 
 /**
  * One keep-alive connection with one POST at a time, written by hand to cost next to nothing. A server may close it while
@@ -15,6 +17,7 @@ const ERROR = '"error"';
  */
 export class HttpLane implements Lane {
   #socket: Socket | undefined;
+  #usedAt = performance.now();
   readonly #url: URL;
   readonly #body: Body;
   #reply: Buffer = Buffer.alloc(0);
@@ -37,6 +40,7 @@ export class HttpLane implements Lane {
       this.#waiting = { resolve, reject };
       const path = `/rooms/${encodeURIComponent(room)}/messages`;
       // The data is ASCII, so its length is that of its bytes.
+      if (performance.now() - this.#usedAt > STALE_MS) this.#leave();
       this.#socket ??= this.#connect();
       this.#socket.write(
         `POST ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\nContent-Type: ${type}\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
@@ -47,7 +51,12 @@ export class HttpLane implements Lane {
 
   close(): void {
     this.#error ??= new Error("the lane is closed");
-    this.#socket?.destroy();
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#socket?.removeAllListeners("close").destroy();
+    this.#socket = undefined;
   }
 
   #connect(): Socket {
@@ -76,6 +85,7 @@ export class HttpLane implements Lane {
         : reply.length >= body + Number(length);
     if (!isWhole) return;
     this.#reply = Buffer.alloc(0);
+    this.#usedAt = performance.now();
     const isFine = head.startsWith("HTTP/1.1 20") && !reply.includes(ERROR, body);
     if (!isFine)
       return this.#fail(new Error(`a publish was answered with ${reply.toString("utf8").slice(0, 500)}`));
