@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { range } from "../support/core.ts";
 import { Nodes, type RunningNode } from "../support/nodes.ts";
 import { RawSocket } from "../support/raw-socket.ts";
@@ -179,4 +181,22 @@ describe("messages that leave together", () => {
     const [a, b] = [await slow.received('"id":"n-10-4"'), await quick.received('"id":"n-10-4"')];
     expect(a.equals(b)).toBe(true);
   });
+});
+
+test("the answer to an upgrade and the first packet leave as one", async () => {
+  const node = await start(true);
+  const writes: string[] = [];
+  node.hub.io.httpServer.on("upgrade", (_request: IncomingMessage, socket: Socket) => {
+    for (const way of ["_write", "_writev"] as const) {
+      const write = socket[way]!.bind(socket) as (...args: unknown[]) => void;
+      Object.assign(socket, { [way]: (...args: unknown[]) => writes.push(way) && write(...args) });
+    }
+  });
+  const connected = new Promise<void>((resolve) => node.hub.io.engine.once("connection", resolve));
+  const opening = RawSocket.open(node.url);
+  await connected;
+  await new Promise(setImmediate);
+  const first = [...writes];
+  raws.push(await opening);
+  expect(first).toEqual(["_writev"]);
 });

@@ -13,7 +13,7 @@ import type { Access } from "../access.ts";
 import { FanOut } from "../fan-out.ts";
 import type { Turns } from "../turns.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
-import { boundClosing, isEngineKnown } from "./engine-wire.ts";
+import { boundClosing, isEngineKnown, joinFirstPackets } from "./engine-wire.ts";
 import { letGoOfRequest, letGoOfResponse } from "./kept-request.ts";
 import { sessionOf } from "./handshake.ts";
 import { Replays } from "./replays.ts";
@@ -55,6 +55,7 @@ export class SocketIoTransport implements Transport {
     this.#context = { ...options, fanOut, replays: new Replays() };
     this.io = new Server(options.server, serverOptions(options));
     boundClosing(this.io.engine);
+    joinFirstPackets(this.io.engine);
     this.io.use((socket, next) => this.#admit(socket, next));
     this.io.on("connection", (socket) => this.#connect(socket));
     options.server.on("upgrade", this.#onUpgrade);
