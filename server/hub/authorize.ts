@@ -37,19 +37,25 @@ export function demand(
 }
 
 /**
- * Asks for all rights that a join needs.
+ * Asks for all rights that a join needs; returns nothing where the answers are there at once.
  *
  * @throws HubError `forbidden`
  */
-export async function demandJoin(
+export function demandJoin(
   authorize: Authorize,
   session: Session,
   room: RoomName,
   { since, rewind, presence }: JoinOptions,
-): Promise<void> {
-  await demand(authorize, session, "join", room);
-  if (since !== undefined || rewind !== undefined) await demand(authorize, session, "history", room);
-  if (presence === true) await demand(authorize, session, "presence", room);
+): void | Promise<void> {
+  const joining = demand(authorize, session, "join", room);
+  if (since === undefined && rewind === undefined && presence !== true) return joining;
+  return demandMore();
+
+  async function demandMore(): Promise<void> {
+    await joining;
+    if (since !== undefined || rewind !== undefined) await demand(authorize, session, "history", room);
+    if (presence === true) await demand(authorize, session, "presence", room);
+  }
 }
 
 const VERBS: Readonly<Record<Capability, string>> = {

@@ -124,7 +124,8 @@ export class Hub {
     start: JoinOptions,
     acknowledge: (reply: JoinReply) => void,
   ): Promise<void> {
-    await demandJoin(this.#context.authorize, subscriber.session, room, start);
+    const pending = demandJoin(this.#context.authorize, subscriber.session, room, start);
+    if (pending !== undefined) await pending;
     await this.#roomsOf(subscriber).join(
       room,
       () => new Visit(subscriber, room, this.#visits),

@@ -33,6 +33,7 @@ export class LocalRoom {
   /** Defined while messages wait: until the room is open, and while it compares itself with the log. */
   #held: Held | undefined = new Held();
   #opening: Promise<void> | undefined;
+  #isOpen = false;
   #comparing: Promise<void> | undefined;
   /** Something may have passed unseen since the log was asked. */
   #stale = false;
@@ -57,6 +58,11 @@ export class LocalRoom {
   /** False while the room is at a place whose message it never knew: nobody could resume from there. */
   get isNamed(): boolean {
     return this.#last.id !== "" || this.#last.offset === 0;
+  }
+
+  /** It has once known where it stands, so whoever comes may join at once. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** For how long, in ms, nothing has proven that the room has all there is; 0 while it is finding out. */
@@ -135,6 +141,7 @@ export class LocalRoom {
     page.messages.forEach((message) => this.log.tail.push(message));
     this.log.learn(page, askedAt);
     this.#provenAt = askedAt;
+    this.#isOpen = true;
     if (!this.#release()) void this.compare();
   }
 

@@ -74,14 +74,14 @@ export class MembersDesk {
   /**
    * Makes who joins a member, if it wants to be one or the room makes everyone one.
    *
-   * @returns whether it is one, and has to `exit`
+   * @returns whether it is one, and has to `exit`; false, and not a promise, where nothing has to be asked
    * @throws HubError `name_taken`, `too_large`, `unavailable`; `bad_request` for one that is nobody
    */
-  async enter(
+  enter(
     room: RoomName,
     session: Session,
     { presence, info }: { readonly presence: boolean; readonly info: string | undefined },
-  ): Promise<boolean> {
+  ): false | Promise<true> {
     if (!presence && optionsOf(room, this.#context.rooms).presence !== true) {
       if (info === undefined) return false;
       throw new HubError("bad_request", "info is of a member: join with presence");
@@ -91,8 +91,8 @@ export class MembersDesk {
       if (presence) throw new HubError("bad_request", "only users can be members");
       return false;
     }
-    await this.#presence.enter(room, { ...from, ...(info === undefined ? {} : { info }) });
-    return true;
+    const present = { ...from, ...(info === undefined ? {} : { info }) };
+    return this.#presence.enter(room, present).then(() => true);
   }
 
   exit(room: RoomName, { from }: Session, how: { readonly meant: boolean }): void {

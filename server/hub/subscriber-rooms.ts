@@ -7,8 +7,8 @@ interface Entry {
   visit: Visit | undefined;
   before: Entry | undefined;
   ended: HubError | undefined;
-  /** Resolves, whatever happened, when the join is over; undefined when it is. */
-  settled: Promise<void> | undefined;
+  /** The join, which may reject; undefined when it is over. */
+  joining: Promise<void> | undefined;
   /** The subscriber has left, or was refused; otherwise its connection has ended. */
   meant: boolean;
   /** Its visit has been given back, or there will be none. */
@@ -34,7 +34,7 @@ export class SubscriberRooms {
    * @param visit makes the visit, which is released once
    * @throws HubError `too_many_rooms`, or why the join ended
    */
-  async join(room: RoomName, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
+  join(room: RoomName, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
     const before = this.#entries.get(room);
     if (before === undefined && this.#entries.size >= this.#limit) {
       throw new HubError("too_many_rooms", `a connection may be in ${this.#limit} rooms: leave one first`);
@@ -43,14 +43,13 @@ export class SubscriberRooms {
       visit: undefined,
       before,
       ended: undefined,
-      settled: undefined,
+      joining: undefined,
       meant: false,
       released: false,
     };
     this.#entries.set(room, entry);
-    const joined = this.#run(entry, visit, run);
-    entry.settled = this.#settle(room, entry, joined);
-    return joined;
+    entry.joining = this.#run(room, entry, visit, run);
+    return entry.joining;
   }
 
   /** Leaves a room, joined or joining; a room that one is not in is left already. */
@@ -59,7 +58,7 @@ export class SubscriberRooms {
     if (entry === undefined) return;
     entry.meant = true;
     end(entry, reason);
-    await entry.settled;
+    await settled(entry);
     this.#remove(room, entry);
   }
 
@@ -67,17 +66,34 @@ export class SubscriberRooms {
   leaveAll(reason: HubError): void {
     for (const [room, entry] of this.#entries) {
       end(entry, reason);
-      if (entry.settled === undefined) this.#remove(room, entry);
-      else void entry.settled.then(() => this.#remove(room, entry));
+      if (entry.joining === undefined) this.#remove(room, entry);
+      else void settled(entry).then(() => this.#remove(room, entry));
     }
   }
 
-  async #run(entry: Entry, visit: () => Visit, run: (visit: Visit) => Promise<void>): Promise<void> {
+  async #run(
+    room: RoomName,
+    entry: Entry,
+    visit: () => Visit,
+    run: (visit: Visit) => Promise<void>,
+  ): Promise<void> {
+    try {
+      if (entry.before !== undefined) await settled(entry.before);
+      await run(this.#begin(entry, visit));
+    } catch (error) {
+      entry.meant ||= entry.ended === undefined;
+      this.#remove(room, entry);
+      throw error;
+    } finally {
+      entry.joining = undefined;
+    }
+  }
+
+  #begin(entry: Entry, visit: () => Visit): Visit {
     const { before } = entry;
-    if (before !== undefined) await before.settled;
     try {
       if (entry.ended !== undefined) throw entry.ended;
-      entry.visit = visit();
+      return (entry.visit = visit());
     } finally {
       // Only now, so that a room which is joined afresh stays open in between.
       if (before !== undefined) {
@@ -86,23 +102,17 @@ export class SubscriberRooms {
       }
       entry.before = undefined;
     }
-    await run(entry.visit);
-  }
-
-  async #settle(room: RoomName, entry: Entry, joined: Promise<void>): Promise<void> {
-    try {
-      await joined;
-    } catch {
-      entry.meant ||= entry.ended === undefined;
-      this.#remove(room, entry);
-    }
-    entry.settled = undefined;
   }
 
   #remove(room: RoomName, entry: Entry): void {
     release(entry);
     if (this.#entries.get(room) === entry) this.#entries.delete(room);
   }
+}
+
+/** Resolves, whatever happened, when the join is over. */
+async function settled({ joining }: Entry): Promise<void> {
+  await joining?.catch(() => undefined);
 }
 
 function end(entry: Entry, reason: HubError): void {

@@ -51,9 +51,14 @@ export class Subscription {
    * @throws HubError why the join ended: what `end` was given, or what kept the log from being read
    */
   async join(start: Start, acknowledge: (reply: JoinReply) => void): Promise<void> {
-    await this.#room.open();
+    if (!this.#room.isOpen) await this.#room.open();
     this.#demandRunning();
-    const course = await this.#courseFrom(start);
+    const { since, rewind } = start;
+    const course: Course =
+      since === undefined && rewind === undefined
+        ? // Read only now: the room may have gone on since it was opened.
+          { cur: this.#room.last, firstOffset: 0, replayed: 0 }
+        : await this.#courseFrom(start);
     for (let changes = 0; !this.#hasMet(course);) {
       const { cur } = course;
       const { epoch, offset } = this.#room.last;
@@ -81,10 +86,6 @@ export class Subscription {
 
   async #courseFrom({ since, rewind }: Start): Promise<Course> {
     const { log } = this.#room;
-    if (since === undefined && rewind === undefined) {
-      // Read only now: the room may have gone on since it was opened.
-      return { cur: this.#room.last, firstOffset: 0, replayed: 0 };
-    }
     if (typeof rewind === "string" && since === undefined) {
       const page = await log.since(parseDuration(rewind));
       const offset = (page.messages[0]?.offset ?? page.head.offset + 1) - 1;

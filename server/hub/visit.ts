@@ -51,7 +51,8 @@ export class Visit {
     acknowledge: (reply: JoinReply) => void,
   ): Promise<void> {
     const { members: desk } = this.#context;
-    this.#isMember = await desk.enter(this.#room.name, this.#subscriber.session, { presence, info });
+    const entering = desk.enter(this.#room.name, this.#subscriber.session, { presence, info });
+    if (entering !== false) this.#isMember = await entering;
     let roster: Roster | undefined;
     if (presence) {
       await this.#room.open();

@@ -11,7 +11,7 @@ import type { FanOut } from "../fan-out.ts";
 import { Outlet } from "./outlet.ts";
 import type { Replays } from "./replays.ts";
 import type { Packet } from "./packet.ts";
-import { REQUESTS, type RequestContext } from "./requests.ts";
+import { REQUESTS, type Handler, type RequestContext } from "./requests.ts";
 
 export interface ConnectionContext extends RequestContext {
   readonly fanOut: FanOut<Packet, Buffer>;
@@ -75,12 +75,10 @@ export class Connection implements Subscriber {
       return;
     }
     const underWay = (this.#underWay ??= new Set());
-    const done = handler(this.#context, this, args[0], (body) => ack?.({ ok: true, ...body }))
-      .catch((error: unknown) => this.#fail(event, args[0], ack, error))
-      .finally(() => {
-        underWay.delete(done);
-        if (underWay.size === 0 && this.#underWay === underWay) this.#underWay = undefined;
-      });
+    const done = this.#answer(handler, event, args[0], ack).then(() => {
+      underWay.delete(done);
+      if (underWay.size === 0 && this.#underWay === underWay) this.#underWay = undefined;
+    });
     underWay.add(done);
   }
 
@@ -134,6 +132,14 @@ export class Connection implements Subscriber {
     if (closing.reconnect) this.#outlet.close();
     else this.#socket.disconnect();
     await ended;
+  }
+
+  async #answer(handler: Handler, event: string, input: unknown, ack: Ack | undefined): Promise<void> {
+    try {
+      await handler(this.#context, this, input, (body) => ack?.({ ok: true, ...body }));
+    } catch (error) {
+      this.#fail(event, input, ack, error);
+    }
   }
 
   #fail(request: string, input: unknown, ack: Ack | undefined, error: unknown): void {

@@ -9,7 +9,7 @@ export interface RequestContext {
 }
 
 /** Carries out one request; `reply` is called in the turn in which it is done. */
-type Handler = (
+export type Handler = (
   context: RequestContext,
   client: Subscriber,
   input: unknown,
@@ -19,8 +19,8 @@ type Handler = (
 /** What a client may ask for, by the name of the event. */
 export const REQUESTS: Readonly<Record<string, Handler>> = {
   async join({ hub, parsers }, client, input, reply) {
-    const { room, ...start } = parsers.join(input);
-    await hub.join(client, room, start, reply);
+    const start = parsers.join(input);
+    await hub.join(client, start.room, start, reply);
   },
 
   async leave({ hub, parsers }, client, input, reply) {
