@@ -7,7 +7,7 @@ import type { Publication } from "../hub/hub.ts";
 /** A message as it came in, checked; its data is encoded already. */
 export type PublishInput = Publication & { readonly room: RoomName };
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /**
@@ -44,7 +44,8 @@ export function messageProperties(limits: Limits): Readonly<Record<string, objec
   };
 }
 
-function fieldsOf(input: unknown, what: string): Fields {
+/** Takes input for an object, whose fields are to be checked. @throws HubError `bad_request`; `what` names the input */
+export function fieldsOf(input: unknown, what: string): Fields {
   if (typeof input === "object" && input !== null && !Array.isArray(input)) return input as Fields;
   throw new HubError("bad_request", `${what}: it must be an object`);
 }
@@ -64,7 +65,8 @@ function addOptions<Message extends Writable<Publication>>(
   return message;
 }
 
-function flagOf(fields: Fields, name: string, what: string): boolean {
+/** Reads a field that is true or false. @throws HubError `bad_request` */
+export function flagOf(fields: Fields, name: string, what: string): boolean {
   const flag = fields[name];
   if (typeof flag === "boolean") return flag;
   throw new HubError("bad_request", `${what}: ${name}: it must be true or false`);

@@ -58,7 +58,8 @@ export function letGoOfResponse(engine: Server["engine"], socket: NetSocket): vo
   const { middlewares } = engine as unknown as { readonly middlewares: readonly unknown[] };
   // One is `cors`.
   if (middlewares.length > 1) return;
-  const tells = socket.listeners("close").find((listener) => String(listener) === TELLS_RESPONSE);
+  // The newest one.
+  const tells = socket.listeners("close").findLast((listener) => String(listener) === TELLS_RESPONSE);
   if (tells !== undefined) socket.off("close", tells as () => void);
 }
 
