@@ -45,7 +45,7 @@ await new Command("npm run bench --")
   .option("--json <file>", "also write all cells into this file")
   .option(
     "--profile <folder>",
-    "also take CPU profiles of the servers while messages are delivered, which slows them down",
+    "also take CPU profiles of the servers while messages are delivered or connections made, which slows them down",
   )
   .option("--smoke", "every scenario once with tiny sizes: only whether all messages come")
   .addHelpText("after", help)

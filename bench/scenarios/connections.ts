@@ -1,6 +1,7 @@
 import type { Processes } from "../../chaos/processes.ts";
 import { pssKib } from "../measure/processes.ts";
 import type { Cell, Scenario, Settings } from "../scenario.ts";
+import { profiles } from "../servers/profiles.ts";
 import type { Servers, Target } from "../servers/servers.ts";
 import { Subscribers } from "../subscribers/group.ts";
 import { difference, named, stage, totalOf, withPeers, type FanOut } from "./fan-out.ts";
@@ -41,9 +42,11 @@ async function connect(target: Target, processes: Processes, plan: FanOut): Prom
     socketsPerRoom: plan.socketsPerRoom,
     dataBytes: 200,
   });
+  await profiles.toggle(servers.nodes, "profile began");
   const before = servers.cpu();
   const seconds = await subscribers.connect({ url: servers.urls[0]! });
   const cpu = difference(servers.cpu(), before);
+  await profiles.toggle(servers.nodes, "profile written");
   const { published } = await publishers.call("run", plan.run);
   const wrong = await subscribers.settle(published);
   const figures = {
