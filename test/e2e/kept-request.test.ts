@@ -101,3 +101,15 @@ it("tells the program's middleware of a connection's end", async () => {
   client.on("connect", () => client.disconnect());
   await ended;
 });
+
+it("leaves the hub's own listeners beside those that the program adds later", async () => {
+  const { hub, url } = await nodes.start();
+  const connected = new Promise<Socket>((resolve) => hub.io.on("connection", resolve));
+  const client = connect(url, { transports: ["websocket"] });
+  const socket = await connected;
+  await new Promise(setImmediate);
+  const heard: unknown[] = [];
+  socket.onAny((event: string) => heard.push(event));
+  const reply: unknown = await client.emitWithAck("join", { room: "chat:lobby" });
+  expect([heard, reply]).toMatchObject([["join"], { ok: true, room: "chat:lobby" }]);
+});

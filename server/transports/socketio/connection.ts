@@ -40,9 +40,7 @@ export class Connection implements Subscriber {
     this.session = session;
     this.#socket = socket;
     this.#context = context;
-    this.#outlet = new Outlet(socket, context.limits, context.replays, () =>
-      context.observer.slow(session.id),
-    );
+    this.#outlet = new Outlet(socket, context);
     context.fanOut.connect(this.#outlet);
   }
 

@@ -40,7 +40,11 @@ interface NetSocket {
   write(bytes: Buffer, sent?: (error?: Error | null) => void): boolean;
 }
 
+/** Where a connection of engine.io has its wire, so that all can share their listeners. */
+const WIRE = Symbol("wire");
+
 interface EngineInsides {
+  [WIRE]?: EngineWire;
   readonly readyState: string;
   readonly upgrading: boolean;
   readonly writeBuffer: readonly unknown[];
@@ -111,23 +115,31 @@ function wayThrough(transport: EngineTransport): Way | undefined {
   return { transport, socket, sender, net, onSent };
 }
 
+/** Whose connection it is; both are called often. */
+export interface WireOwner {
+  /** Something is about to leave, or the connection to close; only once it has asked to `intercept`. */
+  beforePacket(): void;
+  /** Something may wait: for each packet that engine.io takes, whoever sent it. */
+  onPacket(): void;
+}
+
 /** One connection of engine.io, with a way past it for frames that are ready. */
 export class EngineWire {
   readonly #conn: Conn;
   readonly #insides: EngineInsides;
-  readonly #onPacket: () => void;
+  readonly #owner: WireOwner;
   /** Bytes that engine.io has not handed to its transport yet. */
   #unflushed = 0;
   /** Looked up once for each transport: it is as much work as the rest of a write that is not the system's. */
   #way: Way | undefined;
 
-  /** @param onPacket is called when something may wait: for each packet that engine.io takes, whoever sent it */
-  constructor(conn: Conn, onPacket: () => void) {
+  constructor(conn: Conn, owner: WireOwner) {
     this.#conn = conn;
     this.#insides = conn as unknown as EngineInsides;
-    this.#onPacket = onPacket;
-    conn.on("packetCreate", this.#count);
-    conn.on("flush", this.#flushed);
+    this.#owner = owner;
+    this.#insides[WIRE] = this;
+    conn.on("packetCreate", EngineWire.#count);
+    conn.on("flush", EngineWire.#flushed);
   }
 
   /** Bytes that wait here for the reader to take them. */
@@ -136,18 +148,10 @@ export class EngineWire {
     return this.#unflushed + (name === "websocket" ? (socket?.bufferedAmount ?? 0) : 0);
   }
 
-  /** Calls `before` whenever engine.io is about to take a packet or to close the connection, until the wire ends. */
-  intercept(before: () => void): void {
-    const insides = this.#insides;
-    const { sendPacket, close } = insides;
-    insides.sendPacket = (...args) => {
-      before();
-      sendPacket!.apply(insides, args);
-    };
-    insides.close = (discard) => {
-      before();
-      close!.call(insides, discard);
-    };
+  /** Tells the owner whenever engine.io is about to take a packet or to close the connection, until the wire ends. */
+  intercept(): void {
+    this.#insides.sendPacket = EngineWire.#sendPacket;
+    this.#insides.close = EngineWire.#close;
   }
 
   /** Sends a packet the ordinary way. */
@@ -175,7 +179,7 @@ export class EngineWire {
     // As after a write of engine.io's own: what may be dropped is dropped, and the rest waits, until this has left.
     transport.writable = false;
     net.write(NOTHING, onSent);
-    this.#onPacket();
+    this.#owner.onPacket();
     return true;
   }
 
@@ -193,24 +197,45 @@ export class EngineWire {
 
   /** Listens to nothing any more. */
   end(): void {
-    this.#conn.off("packetCreate", this.#count);
-    this.#conn.off("flush", this.#flushed);
+    this.#conn.off("packetCreate", EngineWire.#count);
+    this.#conn.off("flush", EngineWire.#flushed);
     // The own ones of this object; those of its class come to light again.
     delete this.#insides.sendPacket;
     delete this.#insides.close;
   }
 
-  readonly #count = ({ data }: { data?: unknown }): void => {
+  // One of each for all connections: `this` is engine.io's.
+  static readonly #count = function (this: Conn, { data }: { data?: unknown }): void {
     if (typeof data !== "string" && !Buffer.isBuffer(data)) return;
-    this.#unflushed += Buffer.byteLength(data);
-    this.#onPacket();
+    const wire = wireOf(this);
+    wire.#unflushed += Buffer.byteLength(data);
+    wire.#owner.onPacket();
   };
 
-  readonly #flushed = (): void => {
-    this.#unflushed = 0;
+  static readonly #flushed = function (this: Conn): void {
+    wireOf(this).#unflushed = 0;
+  };
+
+  static readonly #sendPacket = function (this: EngineInsides, ...args: unknown[]): void {
+    this[WIRE]!.#owner.beforePacket();
+    ordinary(this).sendPacket!.apply(this, args);
+  };
+
+  static readonly #close = function (this: EngineInsides, discard?: boolean): void {
+    this[WIRE]!.#owner.beforePacket();
+    ordinary(this).close!.call(this, discard);
   };
 
   get #transport(): EngineTransport {
     return this.#conn.transport;
   }
+}
+
+function wireOf(conn: Conn): EngineWire {
+  return (conn as unknown as EngineInsides)[WIRE]!;
+}
+
+/** The methods of its class, which its own ones hide. */
+function ordinary(insides: EngineInsides): EngineInsides {
+  return Object.getPrototypeOf(insides) as EngineInsides;
 }

@@ -14,7 +14,7 @@ import { FanOut } from "../fan-out.ts";
 import type { Turns } from "../turns.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { boundClosing, isEngineKnown, joinFirstPackets } from "./engine-wire.ts";
-import { letGoOfRequest, letGoOfResponse } from "./kept-request.ts";
+import { letGoOfRequest, letGoOfResponse, letGoOfSlack } from "./kept-request.ts";
 import { sessionOf } from "./handshake.ts";
 import { Replays } from "./replays.ts";
 import { PACKETS } from "./packet.ts";
@@ -116,8 +116,13 @@ export class SocketIoTransport implements Transport {
     socket.on("disconnect", this.#listeners.disconnected);
     connection.joinFromUrl();
     // After the program's own listeners, who may still want all of it.
-    process.nextTick(letGoOfRequest, socket.conn);
+    process.nextTick(letGo, socket);
   }
+}
+
+function letGo(socket: Socket): void {
+  letGoOfRequest(socket.conn);
+  letGoOfSlack(socket);
 }
 
 interface SharedListeners {

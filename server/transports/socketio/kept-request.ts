@@ -63,6 +63,26 @@ export function letGoOfResponse(engine: Server["engine"], socket: NetSocket): vo
   if (tells !== undefined) socket.off("close", tells as () => void);
 }
 
+/** What of socket.io and engine.io a list that is filled once hangs from. */
+interface ListHolders {
+  readonly conn: object;
+  readonly client: { readonly decoder?: { readonly _callbacks?: object } };
+}
+
+/** Takes the slack out of lists that are filled once: each has room for 17 entries, and one of them is used. */
+export function letGoOfSlack(socket: Socket): void {
+  const { conn, client } = socket as unknown as ListHolders;
+  fit(socket, "_anyListeners");
+  fit(conn, "cleanupFn");
+  fit(client.decoder?.["_callbacks"], "$decoded");
+}
+
+function fit(holder: object | undefined, name: string): void {
+  const lists = holder as Record<string, unknown> | undefined;
+  const list = lists?.[name];
+  if (Array.isArray(list)) lists![name] = list.slice();
+}
+
 /** Puts in the place of a connection's first request what stays of it, unless the program has added something to it. */
 export function letGoOfRequest(conn: Conn): void {
   const held = conn as unknown as { request: FirstRequest | KeptRequest };

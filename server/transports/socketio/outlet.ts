@@ -1,44 +1,53 @@
 import type { Socket } from "socket.io";
 import type { Limits } from "../../../shared/limits.ts";
 import type { StoredMessage } from "../../hub/broker.ts";
+import type { Observer } from "../../hub/observer.ts";
 import type { Push } from "../../hub/transport.ts";
 import type { FanOutlet } from "../fan-out.ts";
-import { EngineWire } from "./engine-wire.ts";
+import { EngineWire, type WireOwner } from "./engine-wire.ts";
 import { packetFor, type Packet } from "./packet.ts";
 import type { Replays } from "./replays.ts";
 
-export type OutletLimits = Pick<Limits, "outboundBytes" | "stalledMs">;
+/** What all outlets have in common. */
+export interface OutletContext {
+  readonly limits: Pick<Limits, "outboundBytes" | "stalledMs">;
+  readonly replays: Replays;
+  readonly observer: Observer;
+}
 
 /** How often a connection that is full is looked at again, in ms. */
 const DRAIN_POLL_MS = 10;
 
 /** One connection's way out: keeps its order, counts its bytes, and gives up on a reader that takes nothing. */
-export class Outlet implements FanOutlet<Packet, Buffer> {
+export class Outlet implements FanOutlet<Packet, Buffer>, WireOwner {
   readonly id: string;
   readonly #socket: Socket;
-  readonly #limits: OutletLimits;
-  readonly #onSlow: () => void;
+  readonly #context: OutletContext;
   readonly #wire: EngineWire;
-  readonly #replays: Replays;
   /** Undefined where nothing may go past engine.io. */
   #before: (() => void) | undefined;
   #ended = false;
 
-  /** @param onSlow is called once, when the reader has been too slow; the connection is gone then */
-  constructor(socket: Socket, limits: OutletLimits, replays: Replays, onSlow: () => void) {
+  constructor(socket: Socket, context: OutletContext) {
     this.id = socket.id;
     this.#socket = socket;
-    this.#limits = limits;
-    this.#replays = replays;
-    this.#onSlow = onSlow;
-    // Counts everything, acknowledgements and other people's emits too: all of it fills the same buffer.
-    this.#wire = new EngineWire(socket.conn, () => this.#bound());
+    this.#context = context;
+    this.#wire = new EngineWire(socket.conn, this);
   }
 
   /** Calls `before` whenever anything else leaves on this connection, or it closes. */
   intercept(before: () => void): void {
     this.#before = before;
-    this.#wire.intercept(() => this.#ended || before());
+    this.#wire.intercept();
+  }
+
+  beforePacket(): void {
+    if (!this.#ended) this.#before?.();
+  }
+
+  /** Counts everything, acknowledgements and other people's emits too: all of it fills the same buffer. */
+  onPacket(): void {
+    if (this.#wire.queued > this.#context.limits.outboundBytes) this.#giveUp();
   }
 
   send(push: Push): void {
@@ -62,20 +71,21 @@ export class Outlet implements FanOutlet<Packet, Buffer> {
     if (this.#ended) return;
     if (this.#before === undefined) return messages.forEach((message) => this.write(packetFor(message)));
     this.#before();
-    const { packets, joined } = this.#replays.of(messages);
+    const { packets, joined } = this.#context.replays.of(messages);
     this.writeJoined(packets, joined);
   }
 
   /** Resolves when a good part of the buffer is free, or the connection has ended. */
   async drained(): Promise<void> {
-    const enough = this.#limits.outboundBytes / 4;
+    const { outboundBytes, stalledMs } = this.#context.limits;
+    const enough = outboundBytes / 4;
     let least = Number.POSITIVE_INFINITY;
     let progressAt = Date.now();
     for (let { queued } = this.#wire; queued > enough && !this.#ended; { queued } = this.#wire) {
       if (queued < least) {
         least = queued;
         progressAt = Date.now();
-      } else if (Date.now() - progressAt > this.#limits.stalledMs) return this.#giveUp();
+      } else if (Date.now() - progressAt > stalledMs) return this.#giveUp();
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
   }
@@ -91,14 +101,10 @@ export class Outlet implements FanOutlet<Packet, Buffer> {
     this.#wire.end();
   }
 
-  #bound(): void {
-    if (this.#wire.queued > this.#limits.outboundBytes) this.#giveUp();
-  }
-
   #giveUp(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#onSlow();
+    this.#context.observer.slow(this.id);
     this.#wire.cut();
   }
 }
