@@ -44,6 +44,9 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
   #unsent = "";
   /** The cursors have moved on without an event that says so. */
   #moved = false;
+  /** What came before all rooms that have nothing to replay are live: only then an id can name the place in all of them. */
+  #held: (() => void)[] = [];
+  #heldLength = 0;
   /** The rooms that have nothing to replay are live: whatever comes next opens the stream. */
   #mayOpen = false;
   #isOpen = false;
@@ -75,6 +78,8 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
     await Promise.all(rooms.filter((one) => !starts(one)).map((one) => this.#join(one)));
     this.#mayOpen = true;
     if (!rooms.some(starts)) this.#open();
+    this.#heldLength = 0;
+    for (const write of this.#held.splice(0)) write();
     this.#flush();
     // One after the other: each fills what may wait for the reader.
     for (const one of rooms.filter(starts)) await this.#join(one);
@@ -178,7 +183,12 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
 
   #append(frame: Frame): void {
     const { room, event, cursor } = frame;
-    if (this.#mayOpen && !this.#isOpen) {
+    if (!this.#mayOpen) {
+      this.#heldLength += frame.text(cursor, this.#wanted.envelope).length;
+      this.#held.push(() => this.#append(frame));
+      return;
+    }
+    if (!this.#isOpen) {
       // Before the very first message of a log there is a place that everyone knows.
       const [epoch, offset] = cursor?.split(".", 2) ?? [];
       if (offset === "1" && this.#cursors.get(room) === undefined) this.#cursors.set(room, `${epoch}.0.`);
@@ -193,7 +203,9 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
     this.#unsent += frame.text(cursor === undefined ? undefined : this.#cursors.text, this.#wanted.envelope);
   }
 
-  #reset(room: RoomName, reason: string, { epoch, offset, id }: Position): void {
+  #reset(room: RoomName, reason: string, position: Position): void {
+    if (!this.#mayOpen) return void this.#held.push(() => this.#reset(room, reason, position));
+    const { epoch, offset, id } = position;
     this.#open();
     const known = offset === 0 || id !== "" ? id : UNKNOWN_ID;
     this.#cursors.set(room, formatCursor({ epoch, offset, id: known }));
@@ -225,7 +237,8 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
 
   #bound(): void {
     const { limits, observer } = this.#context;
-    if (this.#unsent.length + this.#response.writableLength <= limits.outboundBytes) return;
+    if (this.#heldLength + this.#unsent.length + this.#response.writableLength <= limits.outboundBytes)
+      return;
     observer.slow(this.session.id);
     this.#end(slownessOf());
   }
