@@ -69,7 +69,12 @@ describe("BunnyLogs", () => {
   it("A1: a form that is posted to a log's address is answered with 204 and nothing else", async () => {
     const form = ["--data-urlencode", "message=hi & ho", "-d", "level=ERROR", "-d", "program=web"];
     expect(await stage.curl(`${url}/live/${LOG}`, ...form)).toEqual({ status: 204, body: "" });
-    expect(await kept()).toEqual([{ message: "hi & ho", level: "ERROR", program: "web", timestamp: TIME }]);
+    const json = ["-H", "content-type: application/json", "-d", '{"message":"hi"}'];
+    expect(await stage.curl(`${url}/live/${LOG}`, ...json)).toEqual({ status: 204, body: "" });
+    expect(await kept()).toEqual([
+      { message: "hi & ho", level: "ERROR", program: "web", timestamp: TIME },
+      { message: "hi", level: "INFO", program: "api", timestamp: TIME },
+    ]);
   });
 
   it("A2: a form has defaults for what it lacks, and the hub's time", async () => {
@@ -97,9 +102,9 @@ describe("BunnyLogs", () => {
     const here = [1, 2, 3].map(() => stage.socket(`${url}/ws/logs/${LOG}`));
     const elsewhere = await tail(url, `/ws/logs/${OTHER}`);
     await until(async () => (await stage.connections(url, ROOM)) === here.length);
-    await post(url, LOG, "here");
+    await Promise.all(["1", "2", "3"].map((message) => post(url, LOG, message)));
     await post(url, OTHER, "elsewhere");
-    for (const socket of here) expect((await socket.got(1)).frames).toMatchObject([{ message: "here" }]);
+    for (const socket of here) expect((await socket.got(3)).frames).toEqual(await kept());
     expect((await elsewhere.got(1)).frames).toMatchObject([{ message: "elsewhere" }]);
   });
 
@@ -119,6 +124,18 @@ describe("BunnyLogs", () => {
     socket.socket.close();
     await until(async () => (await stage.connections(url, ROOM)) === 0);
   });
+
+  it("A6: the readers that are counted are those of all processes, as long as these live", async () => {
+    const redis = await stage.redis();
+    const [one, other] = [
+      await stage.serve("--redis-url", redis.url),
+      await stage.serve("--redis-url", redis.url),
+    ];
+    for (const hub of [one, other]) await tail(hub.url, `/ws/logs/${LOG}`);
+    await until(async () => (await stage.connections(one.url, ROOM)) === 2);
+    await other.end("SIGKILL");
+    await until(async () => (await stage.connections(one.url, ROOM)) === 1, 20_000, 200);
+  }, 60_000);
 
   it("A8: a Python handler's records come as it sends them, over one connection", async () => {
     const { out, err } = await stage.run("python3", ["-c", HANDLER, new URL(url).host, LOG]);
@@ -141,6 +158,8 @@ describe("BunnyLogs", () => {
       /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} {2}INFO {4} {2}api {2}done$/,
     );
     expect((await stage.socket(`${url}/ws/logs/a%20b`).ended()).code).toBeGreaterThanOrEqual(4_000);
+    const watch = stage.roomcast("watch", LOG, "--url", url, "--rewind", "1");
+    await watch.prints(/^\S+Z {2}INFO {2,}api {2}done$/m);
   });
 
   it("A-W1: who may write need not be who may read", async () => {

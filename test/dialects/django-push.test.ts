@@ -31,8 +31,7 @@ function hear(socket: Socket, event: string): unknown[] {
 
 describe("a Django push server", () => {
   it("C1: a stream has the type and the headers of server-sent events", async () => {
-    const stream = stage.stream(`${url}/events/sse/`);
-    await stream.got("stream-open");
+    const stream = await stage.opened(`${url}/events/sse/`);
     expect(stream.head).toMatch(/^content-type: text\/event-stream\r$/im);
     expect(stream.head).toMatch(/^cache-control: no-cache\b/im);
   });
@@ -50,12 +49,12 @@ describe("a Django push server", () => {
   });
 
   it("C3: a channel for each user has that user's events only", async () => {
-    const [ana, ben] = ["ana", "ben"].map((name) => stage.stream(`${url}/events/user:${name}/`));
-    await Promise.all([ana!.got("stream-open"), ben!.got("stream-open")]);
+    const ana = await stage.opened(`${url}/events/user:ana/`);
+    const ben = await stage.opened(`${url}/events/user:ben/`);
     await stage.publish(url, "user:ana", "notice", "for ana");
     await stage.publish(url, "user:ben", "notice", "for ben");
-    await Promise.all([ana!.got("notice"), ben!.got("notice")]);
-    expect([ana!.data("notice"), ben!.data("notice")]).toEqual([["for ana"], ["for ben"]]);
+    await Promise.all([ana.got("notice"), ben.got("notice")]);
+    expect([ana.data("notice"), ben.data("notice")]).toEqual([["for ana"], ["for ben"]]);
   });
 
   it("C4: a polyfill gets padding, and may give its last id in the query", async () => {
@@ -73,6 +72,29 @@ describe("a Django push server", () => {
     expect((await subscribe(url, "r1", "r2", "r3"))[1].toSorted()).toEqual(["r1", "r2", "r3"]);
   });
 
+  it("C6: what a worker publishes into Redis for a room comes to its browsers, at a position", async () => {
+    const redis = await stage.redis();
+    const { url: hub } = await stage.serve("--redis-url", redis.url, "--bridge", "socketio");
+    const emitToChannel = (channel: string, event: string, ...data: unknown[]): Promise<unknown> =>
+      redis.command(
+        "PUBLISH",
+        `socketio_${channel}`,
+        JSON.stringify({ name: event, args: [channel, ...data] }),
+      );
+    const [[ana], [ben]] = [await subscribe(hub, "a"), await subscribe(hub, "a")];
+    const [elsewhere] = await subscribe(hub, "b");
+    const heard = [ana, ben, elsewhere].map((socket) => hear(socket, "my_event"));
+    const offsets: number[] = [];
+    ana.on("my_event", (_data, { offset }: { offset: number }) => offsets.push(offset));
+    await emitToChannel("a", "my_event", "text");
+    await emitToChannel("a", "my event", { n: 1 }, 2);
+    await emitToChannel("b", "my_event");
+    await until(() => heard.flat().length === 5);
+    const both = ["text", [{ n: 1 }, 2]];
+    expect(heard).toEqual([both, both, [null]]);
+    expect(offsets).toEqual([1, 2]);
+  });
+
   it("C7: rooms of different kinds share one connection", async () => {
     const [socket] = await subscribe(url, "status", "chat:lobby");
     const [states, messages] = [hear(socket, "state"), hear(socket, "message")];
@@ -82,15 +104,17 @@ describe("a Django push server", () => {
     expect([states, messages]).toEqual([["up"], [{ text: "hi" }]]);
   });
 
-  it("C8: leaving a room that one is not in is no error, and an ephemeral event may leave out its sender", async () => {
+  it("C8: leaving a room that one is not in is no error, and only an ephemeral event may leave out its sender", async () => {
     const [[ana], [ben]] = [await subscribe(url, "a"), await subscribe(url, "a")];
     expect(await ana.emitWithAck("leave", { room: "stream:never" })).toMatchObject({ ok: true });
     const [own, others] = [hear(ana, "wave"), hear(ben, "wave")];
     const wave = { room: "stream:a", event: "wave", ephemeral: true };
     await ana.emitWithAck("publish", { ...wave, data: 1, echo: false });
     await ana.emitWithAck("publish", { ...wave, data: 2 });
-    await until(() => own.length === 1 && others.length === 2);
-    expect([own, others]).toEqual([[2], [1, 2]]);
+    await ana.emitWithAck("publish", { room: "stream:a", event: "wave", data: 3 });
+    await until(() => own.length === 2 && others.length === 3);
+    expect(new Set(own)).toEqual(new Set([2, 3]));
+    expect(new Set(others)).toEqual(new Set([1, 2, 3]));
   });
 
   it("C9: what is unknown or not allowed is told as an error, also to an acknowledgement", async () => {
@@ -101,6 +125,9 @@ describe("a Django push server", () => {
     expect(errors).toMatchObject([{ request: "no_such_method", code: "bad_request" }]);
     const request = { room: "stream:a", event: "a b", data: null };
     expect(await socket.emitWithAck("publish", request)).toMatchObject({ error: { code: "bad_event" } });
+    const polling = `${url}/socket.io/?EIO=4&transport=polling`;
+    expect((await stage.curl(`${polling}&sid=unknown`)).status).toBe(400);
+    expect((await stage.curl(polling)).body).toContain('"pingInterval":20000,"pingTimeout":8000');
   });
 
   it("C-W1: clients and rooms open no connections to Redis", async () => {
@@ -134,8 +161,7 @@ describe("a Django push server", () => {
   });
 
   it("C-W4: a stream goes on after the last id that its reader has", async () => {
-    const stream = stage.stream(`${url}/events/sse/`);
-    await stream.got("stream-open");
+    const stream = await stage.opened(`${url}/events/sse/`);
     await stage.publish(url, "stream:sse", "note", 1);
     const { id } = await stream.got("note");
     await stream.cut();
@@ -152,6 +178,19 @@ describe("a Django push server", () => {
     await stage.publish(url, "stream:b", "n", 2);
     await until(() => first.length + second.length === 2);
     expect([first, second]).toEqual([[1], [2]]);
+  });
+
+  it("C-W6: the ids of sessions are long, and none can be told from another", async () => {
+    const random = new Set<string>();
+    for (let i = 0; i < 20; i += 1) {
+      const { body } = await stage.curl(`${url}/socket.io/?EIO=4&transport=polling`);
+      const [, id] = /"sid":"([\w-]{20})"/.exec(body)!;
+      // The rest counts the connections.
+      random.add(id!.slice(0, 16));
+    }
+    expect(random.size).toBe(20);
+    const letters = new Set([...random].join(""));
+    expect(letters.size).toBeGreaterThan(50);
   });
 
   it("C-W7: who may not join a room is refused, and so is who may not publish", async () => {

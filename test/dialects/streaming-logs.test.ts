@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Command } from "../support/commands.ts";
 import type { PlainSocket } from "../support/plain-socket.ts";
 import { until } from "../support/wait.ts";
-import { Stage } from "./support/stage.ts";
+import { numbers, Stage } from "./support/stage.ts";
 
 const START = JSON.stringify({ msg: "start" });
 
@@ -24,10 +24,6 @@ function lines(first: number, last: number): string {
   return numbers(first, last)
     .map((n) => `${n}\n`)
     .join("");
-}
-
-function numbers(first: number, last: number): number[] {
-  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
 /** Runs the example; resolves when the hub has what was in the file. */
@@ -91,7 +87,7 @@ describe("a tail over a WebSocket", () => {
     for (const viewer of viewers) await has(viewer, lines(3, 15));
   });
 
-  it("turns viewers away that may not read, and gives others their token's rights", async () => {
+  it("E-W1: viewers that may not read are turned away, others have their token's rights", async () => {
     const rights = `({ token }, capability) => capability === "publish" || token === "viewer"`;
     await stream(await stage.embed(rights));
     expect(await (await view(START)).ended()).toMatchObject({ code: 4403 });

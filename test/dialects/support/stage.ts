@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EventSource } from "eventsource";
@@ -14,6 +14,11 @@ import { CurlStream } from "./curl-stream.ts";
 export interface Reply {
   readonly status: number;
   readonly body: string;
+}
+
+/** Gives whole numbers, both ends among them. */
+export function numbers(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
 /** Gives one test hubs, which are programs of their own, and clients that others have written; ends all of them. */
@@ -52,6 +57,11 @@ export class Stage {
     return folder;
   }
 
+  /** Starts another of roomcast's commands. */
+  roomcast(...args: readonly string[]): Command {
+    return this.#commands.start(args);
+  }
+
   /** Starts a Node program, which ends with what it has started. */
   node(...args: readonly string[]): Command {
     return this.#commands.start(args, { program: [process.execPath], group: true });
@@ -81,6 +91,31 @@ export class Stage {
     const { status, body: reply } = await this.curl(path, "-H", "content-type: application/json", "-d", body);
     if (status !== 201) throw new Error(`${status}: ${reply}`);
     return (JSON.parse(reply) as { cursor: string }).cursor;
+  }
+
+  /** Publishes messages with these data, in one request. */
+  async publishAll(url: string, room: string, data: readonly unknown[]): Promise<void> {
+    const lines = data.map((one) => JSON.stringify({ event: "message", data: one }));
+    await this.#publishLines(url, room, lines.join("\n"));
+  }
+
+  /** Publishes numbers into a stream, in one request. */
+  async publishNumbers(url: string, channel: string, first: number, last: number): Promise<void> {
+    await this.publishAll(url, `stream:${channel}`, numbers(first, last));
+  }
+
+  /** Publishes 320 messages of 60 kB: more than waits anywhere for who does not read. */
+  async flood(url: string, room: string): Promise<void> {
+    const file = join(this.folder(), "lines");
+    const line = JSON.stringify({ event: "message", data: { text: "x".repeat(60_000) } });
+    writeFileSync(file, `${line}\n`.repeat(16));
+    for (let i = 0; i < 20; i += 1) await this.#publishLines(url, room, `@${file}`);
+  }
+
+  /** The cursor of where streams stand. */
+  async position(url: string, ...channels: readonly string[]): Promise<string> {
+    const query = channels.map((channel) => `room=${channel}`).join("&");
+    return ((await this.get(`${url}/events/position?${query}`)) as { cursor: string }).cursor;
   }
 
   /** Reads JSON. */
@@ -120,6 +155,13 @@ export class Stage {
     return new CurlStream(this.#commands.start(["-sSNi", ...args, url], { program: ["curl"] }));
   }
 
+  /** The same; resolves when the hub has begun the stream. */
+  async opened(url: string, ...args: readonly string[]): Promise<CurlStream> {
+    const stream = this.stream(url, ...args);
+    await stream.got("stream-open");
+    return stream;
+  }
+
   /** Has an end called when the test ends. */
   onEnd(end: () => unknown): void {
     this.#ends.push(end);
@@ -130,5 +172,13 @@ export class Stage {
     await this.#commands.close();
     const ends = this.#ends.splice(0).toReversed();
     for (const end of ends) await end();
+  }
+
+  /** @param lines the lines, or as curl takes the name of their file */
+  async #publishLines(url: string, room: string, lines: string): Promise<void> {
+    const path = `${url}/rooms/${encodeURIComponent(room)}/messages`;
+    const type = ["-H", "content-type: application/x-ndjson"];
+    const { status, body } = await this.curl(path, ...type, "--data-binary", lines);
+    if (status !== 201) throw new Error(`${status}: ${body}`);
   }
 }
