@@ -127,7 +127,7 @@ export interface WireOwner {
 export class EngineWire {
   readonly #conn: Conn;
   readonly #insides: EngineInsides;
-  readonly #owner: WireOwner;
+  readonly owner: WireOwner;
   /** Bytes that engine.io has not handed to its transport yet. */
   #unflushed = 0;
   /** Looked up once for each transport: it is as much work as the rest of a write that is not the system's. */
@@ -136,10 +136,10 @@ export class EngineWire {
   constructor(conn: Conn, owner: WireOwner) {
     this.#conn = conn;
     this.#insides = conn as unknown as EngineInsides;
-    this.#owner = owner;
+    this.owner = owner;
     this.#insides[WIRE] = this;
-    conn.on("packetCreate", EngineWire.#count);
-    conn.on("flush", EngineWire.#flushed);
+    conn.on("packetCreate", countPacket);
+    conn.on("flush", noteFlush);
   }
 
   /** Bytes that wait here for the reader to take them. */
@@ -150,8 +150,8 @@ export class EngineWire {
 
   /** Tells the owner whenever engine.io is about to take a packet or to close the connection, until the wire ends. */
   intercept(): void {
-    this.#insides.sendPacket = EngineWire.#sendPacket;
-    this.#insides.close = EngineWire.#close;
+    this.#insides.sendPacket = sendAfterOthers;
+    this.#insides.close = closeAfterOthers;
   }
 
   /** Sends a packet the ordinary way. */
@@ -179,7 +179,7 @@ export class EngineWire {
     // As after a write of engine.io's own: what may be dropped is dropped, and the rest waits, until this has left.
     transport.writable = false;
     net.write(NOTHING, onSent);
-    this.#owner.onPacket();
+    this.owner.onPacket();
     return true;
   }
 
@@ -197,34 +197,24 @@ export class EngineWire {
 
   /** Listens to nothing any more. */
   end(): void {
-    this.#conn.off("packetCreate", EngineWire.#count);
-    this.#conn.off("flush", EngineWire.#flushed);
+    this.#conn.off("packetCreate", countPacket);
+    this.#conn.off("flush", noteFlush);
     // The own ones of this object; those of its class come to light again.
     delete this.#insides.sendPacket;
     delete this.#insides.close;
   }
 
-  // One of each for all connections: `this` is engine.io's.
-  static readonly #count = function (this: Conn, { data }: { data?: unknown }): void {
+  /** engine.io takes a packet. */
+  count(data: unknown): void {
     if (typeof data !== "string" && !Buffer.isBuffer(data)) return;
-    const wire = wireOf(this);
-    wire.#unflushed += Buffer.byteLength(data);
-    wire.#owner.onPacket();
-  };
+    this.#unflushed += Buffer.byteLength(data);
+    this.owner.onPacket();
+  }
 
-  static readonly #flushed = function (this: Conn): void {
-    wireOf(this).#unflushed = 0;
-  };
-
-  static readonly #sendPacket = function (this: EngineInsides, ...args: unknown[]): void {
-    this[WIRE]!.#owner.beforePacket();
-    ordinary(this).sendPacket!.apply(this, args);
-  };
-
-  static readonly #close = function (this: EngineInsides, discard?: boolean): void {
-    this[WIRE]!.#owner.beforePacket();
-    ordinary(this).close!.call(this, discard);
-  };
+  /** engine.io has handed all that it has to its transport. */
+  flushed(): void {
+    this.#unflushed = 0;
+  }
 
   get #transport(): EngineTransport {
     return this.#conn.transport;
@@ -238,4 +228,23 @@ function wireOf(conn: Conn): EngineWire {
 /** The methods of its class, which its own ones hide. */
 function ordinary(insides: EngineInsides): EngineInsides {
   return Object.getPrototypeOf(insides) as EngineInsides;
+}
+
+// One of each for all connections: `this` is engine.io's.
+function countPacket(this: Conn, { data }: { data?: unknown }): void {
+  wireOf(this).count(data);
+}
+
+function noteFlush(this: Conn): void {
+  wireOf(this).flushed();
+}
+
+function sendAfterOthers(this: EngineInsides, ...args: unknown[]): void {
+  this[WIRE]!.owner.beforePacket();
+  ordinary(this).sendPacket!.apply(this, args);
+}
+
+function closeAfterOthers(this: EngineInsides, discard?: boolean): void {
+  this[WIRE]!.owner.beforePacket();
+  ordinary(this).close!.call(this, discard);
 }
