@@ -37,6 +37,8 @@ export class LocalRoom {
   #comparing: Promise<void> | undefined;
   /** Something may have passed unseen since the log was asked. */
   #stale = false;
+  /** The log may have been another one for a while: that nothing is missing has to be proven by what it still has. */
+  #interrupted = false;
   /** `performance.now()` when it was last certain that nothing is missing. */
   #provenAt = 0;
   /** The log has gone on to here; its messages may be on their way. */
@@ -88,7 +90,7 @@ export class LocalRoom {
       if (!this.#held.push(message)) this.#stale = true;
     } else if (!this.#take(message)) {
       this.#held = new Held(message);
-      void this.compare();
+      void this.#ask();
     }
   }
 
@@ -101,6 +103,11 @@ export class LocalRoom {
    * All who ask at once share one comparison.
    */
   compare(): Promise<void> {
+    this.#interrupted = true;
+    return this.#ask();
+  }
+
+  #ask(): Promise<void> {
     this.#stale = true;
     this.log.doubt();
     // In this very turn: a message that is taken after this call could hide what came before it.
@@ -142,7 +149,7 @@ export class LocalRoom {
     this.log.learn(page, askedAt);
     this.#provenAt = askedAt;
     this.#isOpen = true;
-    if (!this.#release()) void this.compare();
+    if (!this.#release()) void this.#ask();
   }
 
   /** Takes a message if it is the next one or known; anything else says that the log must be asked. */
@@ -201,6 +208,7 @@ export class LocalRoom {
     }
     // In the turn in which the room was released: whoever asks from now on needs a comparison of its own.
     this.#comparing = undefined;
+    this.#interrupted = false;
   }
 
   async #catchUp(): Promise<void> {
@@ -211,9 +219,12 @@ export class LocalRoom {
     const verdict = recover(since, log!);
     let ends: LogEnds = log!;
     if (!verdict.recovered && verdict.reason === "trimmed") {
+      // The log may have gone back behind the last message here, given its offset to another one, and let go of that too:
+      // then nothing shows it any more, and what comes next would pass for the next one.
+      const isProvable = !this.#interrupted || since.offset === 0;
       // The room may keep so little that its messages are gone before they arrive.
-      this.#held?.takeNext((message) => this.#take(message));
-      if (verdict.start > this.#last.offset) this.#skipTo(ends, verdict.start, "trimmed");
+      if (isProvable) this.#held?.takeNext((message) => this.#take(message));
+      if (!isProvable || verdict.start > this.#last.offset) this.#skipTo(ends, verdict.start, "trimmed");
     } else if (!verdict.recovered) {
       ends = verdict.reason === "rolled_back" ? await this.#renew(since) : log!;
       if (!this.#closed) await this.#changeLog(ends, verdict.reason);

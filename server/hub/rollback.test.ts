@@ -125,6 +125,44 @@ describe("a log that went back and kept its epoch", () => {
     expect(reader.gaps).toHaveLength(1);
   });
 
+  describe("and has let go of what shows it", () => {
+    const begun = async (kept: number): Promise<{ small: Core; reader: Reader }> => {
+      const small = await begin({ rooms: { "stream:*": { messages: kept, ageMs: 3_600_000 } } });
+      const reader = small.reader();
+      await small.join(reader);
+      await small.publish(5);
+      await hearLost(1, small);
+      return { small, reader };
+    };
+
+    it.each([4, 6])("is told of, with %i new messages while nothing was heard", async (more) => {
+      const { small, reader } = await begun(3);
+      small.broker.pass = () => [];
+      await small.publish(more);
+      small.broker.pass = undefined;
+      small.broker.interrupt();
+      await until(() => reader.log.at(-1) === 5 + more, 2_000);
+      const { epoch } = await headOf(small);
+      const to = 2 + more;
+      const gap = { room: ROOM, epoch, from: 7, to, reason: "trimmed" };
+      expect(reader.log.slice(-4)).toEqual([gap, ...range(to + 1, 5 + more)]);
+    });
+
+    it("is told of before what is heard again", async () => {
+      const { small, reader } = await begun(1);
+      let open = (): void => {};
+      small.broker.gate = () => new Promise((resolve) => (open = resolve));
+      small.broker.interrupt();
+      await until(() => small.broker.asked.check > 0, 2_000);
+      await small.publish(2);
+      small.broker.gate = undefined;
+      open();
+      await until(() => reader.log.at(-1) === 7, 2_000);
+      const { epoch } = await headOf(small);
+      expect(reader.log.slice(-2)).toEqual([{ room: ROOM, epoch, from: 7, to: 6, reason: "trimmed" }, 7]);
+    });
+  });
+
   it("further than the node remembers, goes on after what is older than all that was heard", async () => {
     const reader = core.reader();
     await core.publish(300);
