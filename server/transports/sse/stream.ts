@@ -45,7 +45,7 @@ export class EventStream implements Subscriber, FanOutlet<Frame, Frames> {
   /** The cursors have moved on without an event that says so. */
   #moved = false;
   /** What came before all rooms that have nothing to replay are live: only then an id can name the place in all of them. */
-  #held: (() => void)[] = [];
+  readonly #held: (() => void)[] = [];
   #heldLength = 0;
   /** The rooms that have nothing to replay are live: whatever comes next opens the stream. */
   #mayOpen = false;
