@@ -27,6 +27,10 @@ export class Held {
     this.#covered = this.#messages.length;
   }
 
+  some(test: (message: StoredMessage) => boolean): boolean {
+    return this.#messages.some(test);
+  }
+
   /** Offers each message; those that are not taken stay as they are. */
   takeNext(take: (message: StoredMessage) => boolean): void {
     this.#messages.forEach(take);

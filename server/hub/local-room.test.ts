@@ -116,7 +116,10 @@ describe("a node that misses something", () => {
     expect(core.broker.asked.renewEpoch).toBe(0);
   });
 
-  it("doesn't take messages for gone that were on their way, where none are kept", async () => {
+  it.each([
+    ["doesn't take messages for gone", "a message of no log", []],
+    ["can't tell whether there were more than the messages", "an interruption", [{ from: 2, to: 1 }]],
+  ])("%s that were on their way after %s, where none are kept", async (_, cause, gaps) => {
     await core.close();
     core = await startCore({ rooms: { "stream:*": { messages: 0, ageMs: 3_600_000 } } });
     const reader = core.reader();
@@ -126,11 +129,13 @@ describe("a node that misses something", () => {
       core.broker.gate = undefined;
       if (method === "check") await core.publish(2);
     };
-    core.broker.interrupt();
+    if (cause === "an interruption") core.broker.interrupt();
+    else core.broker.inject({ room: ROOM, epoch: "none", offset: 2, id: "x", time: 1, packet: "[]" });
     await until(() => reader.offsets.length === 3, 2_000);
     await core.publish(1);
     await until(() => reader.offsets.length === 4, 2_000);
-    expect(reader.gaps).toEqual([]);
+    expect(reader.gaps).toMatchObject(gaps);
+    expect(reader.gaps).toHaveLength(gaps.length);
   });
 
   it("asks the log when another message claims a place that it has seen", async () => {

@@ -37,7 +37,7 @@ export class LocalRoom {
   #comparing: Promise<void> | undefined;
   /** Something may have passed unseen since the log was asked. */
   #stale = false;
-  /** The log may have been another one for a while: that nothing is missing has to be proven by what it still has. */
+  /** The log may have gone back: that nothing is missing has to be proven by what it still has. */
   #interrupted = false;
   /** `performance.now()` when it was last certain that nothing is missing. */
   #provenAt = 0;
@@ -154,13 +154,19 @@ export class LocalRoom {
 
   /** Takes a message if it is the next one or known; anything else says that the log must be asked. */
   #take(message: StoredMessage): boolean {
-    if (message.epoch !== this.#last.epoch) return false;
-    if (message.offset === this.#last.offset + 1) {
+    if (this.#isNext(message)) {
       this.#deliver(message);
       this.#provenAt = performance.now();
       return true;
     }
-    return message.offset <= this.#last.offset && this.log.tail.idAt(message.offset) === message.id;
+    const { epoch, offset } = this.#last;
+    return (
+      message.epoch === epoch && message.offset <= offset && this.log.tail.idAt(message.offset) === message.id
+    );
+  }
+
+  #isNext({ epoch, offset }: StoredMessage): boolean {
+    return epoch === this.#last.epoch && offset === this.#last.offset + 1;
   }
 
   #deliver(message: StoredMessage): void {
@@ -208,7 +214,6 @@ export class LocalRoom {
     }
     // In the turn in which the room was released: whoever asks from now on needs a comparison of its own.
     this.#comparing = undefined;
-    this.#interrupted = false;
   }
 
   async #catchUp(): Promise<void> {
@@ -221,15 +226,20 @@ export class LocalRoom {
     if (!verdict.recovered && verdict.reason === "trimmed") {
       // The log may have gone back behind the last message here, given its offset to another one, and let go of that too:
       // then nothing shows it any more, and what comes next would pass for the next one.
-      const isProvable = !this.#interrupted || since.offset === 0;
+      if (this.#interrupted && since.offset > 0) {
+        const hasNext = this.#held?.some((message) => this.#isNext(message)) === true;
+        this.#skipTo(ends, hasNext ? since.offset : verdict.start, "trimmed");
+      }
       // The room may keep so little that its messages are gone before they arrive.
-      if (isProvable) this.#held?.takeNext((message) => this.#take(message));
-      if (!isProvable || verdict.start > this.#last.offset) this.#skipTo(ends, verdict.start, "trimmed");
+      this.#held?.takeNext((message) => this.#take(message));
+      if (verdict.start > this.#last.offset) this.#skipTo(ends, verdict.start, "trimmed");
     } else if (!verdict.recovered) {
       ends = verdict.reason === "rolled_back" ? await this.#renew(since) : log!;
       if (!this.#closed) await this.#changeLog(ends, verdict.reason);
     }
     if (this.#closed) return;
+    // Whatever nobody could be sure of has been told, unless it has happened again meanwhile.
+    if (!this.#stale) this.#interrupted = false;
     this.log.learn(ends, askedAt);
     await this.#backfill(ends.head);
     this.#awaited = 0;
@@ -250,13 +260,9 @@ export class LocalRoom {
     const common = await commonEntries(broker, this.name, this.log.tail, ends, pageLimit);
     if (this.#closed) return;
     const last = common?.at(-1);
+    const start = last?.offset ?? ends.firstOffset - 1;
     // Another node may have renewed the epoch: then this is the old log all the same.
-    this.#skipTo(
-      ends,
-      last?.offset ?? ends.firstOffset - 1,
-      last === undefined ? reason : "rolled_back",
-      last?.id,
-    );
+    this.#skipTo(ends, start, last === undefined ? reason : "rolled_back", last?.id);
     common?.forEach((message) => this.log.tail.push(message));
   }
 
