@@ -117,7 +117,7 @@ describe("what a room gets in one turn", () => {
     const a = outlet(ONE);
     a.onWrite = () => {
       a.onWrite = () => {};
-      pass(20);
+      pass(10);
     };
     for (const name of ["a", "b", "c"]) {
       fanOut.deliver(ONE, message(ONE, name));
@@ -140,7 +140,7 @@ describe("what a room gets in one turn", () => {
       const outlet = new NotingOutlet();
       fanOut.connect(outlet);
       fanOut.add(ONE, outlet);
-      outlet.onWrite = () => (now += 10);
+      outlet.onWrite = () => (now += 5);
       return outlet;
     });
     for (const name of ["a", "b", "c"]) {

@@ -6,11 +6,10 @@
 export type Gathering = "tick" | "immediate";
 
 /**
- * What is gathered leaves no sooner after what was before it than this part of the time that writing that took. Otherwise
- * a busy room's publishers split for good into many whose messages leave together and one whose message is always alone,
- * and that one costs as many system calls as all the others. A message that comes later than that waits for nothing.
+ * What is gathered leaves no sooner after what was before it than writing that took, this at most. Otherwise a busy room's
+ * publishers split for good into many whose messages leave together and one whose message is always alone, and that one
+ * costs as many system calls as all the others. A message that comes later than that waits for nothing.
  */
-const REST = 1 / 2;
 const LONGEST_REST_MS = 20;
 
 /**
@@ -52,7 +51,7 @@ export class Turns {
     const began = this.#now();
     due.forEach((leave) => leave());
     const ended = this.#now();
-    this.#restsUntil = ended + Math.min((ended - began) * REST, LONGEST_REST_MS);
+    this.#restsUntil = ended + Math.min(ended - began, LONGEST_REST_MS);
     this.#isLeaving = false;
     if (this.#due.size > 0) this.#schedule();
   }
