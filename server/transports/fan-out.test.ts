@@ -131,6 +131,25 @@ describe("what a room gets in one turn", () => {
     expect(a.writes).toEqual([["a"], ["b", "c"], ["d"]]);
   });
 
+  test("rests just as long if much has come meanwhile", async () => {
+    jest.useFakeTimers({ doNotFake: ["setImmediate"] });
+    const { fanOut, outlet, pass } = start();
+    const a = outlet(ONE);
+    a.onWrite = () => pass(10);
+    const say = async (...names: readonly string[]): Promise<void> => {
+      for (const name of names) {
+        fanOut.deliver(ONE, message(ONE, name));
+        await turn();
+        jest.advanceTimersByTime(2);
+        pass(2);
+      }
+    };
+    await say("a", "b", "c", "d");
+    expect(a.writes).toEqual([["a"]]);
+    await say("e", "f", "g", "h");
+    expect(a.writes).toEqual([["a"], ["b", "c", "d", "e"]]);
+  });
+
   test("leaves together with what other transports have gathered, and all rest after what they took together", async () => {
     jest.useFakeTimers({ doNotFake: ["setImmediate"] });
     let now = 0;

@@ -32,8 +32,9 @@ export class Turns {
 
   /** Calls `leave` once in the next turn, however often it is asked for. It must not throw. */
   request(leave: () => void): void {
+    const isFirst = this.#due.size === 0;
     this.#due.add(leave);
-    if (this.#due.size === 1 && !this.#isLeaving) this.#schedule();
+    if (isFirst && !this.#isLeaving) this.#schedule();
   }
 
   #schedule(): void {
