@@ -37,6 +37,7 @@ interface EngineWebSocket {
 
 interface NetSocket {
   readonly writableLength: number;
+  destroy(error: Error): void;
   write(bytes: Buffer, sent?: (error?: Error | null) => void): boolean;
 }
 
@@ -55,6 +56,8 @@ interface EngineInsides {
 /** `readyState` of ws. */
 const OPEN = 1;
 const NOTHING = Buffer.alloc(0);
+/** Without it Node makes an error for each write that waits, and there may be thousands. */
+const TOO_SLOW = new Error("the reader took too little");
 /** A closing connection waits so long for its client to fetch what there is for it, in ms. */
 const FETCH_WITHIN_MS = 1_000;
 
@@ -191,8 +194,9 @@ export class EngineWire {
   /** Ends the connection without a last word: it would wait behind what the reader doesn't take. */
   cut(): void {
     const { name, socket } = this.#transport;
-    if (name === "websocket" && socket !== undefined) socket.terminate();
-    else this.#conn.close(true);
+    if (name !== "websocket" || socket === undefined) return void this.#conn.close(true);
+    socket._socket?.destroy(TOO_SLOW);
+    socket.terminate();
   }
 
   /** Listens to nothing any more. */

@@ -15,6 +15,6 @@ export function writePiece(response: ServerResponse, piece: Buffer): void {
     response.write(piece);
     return;
   }
-  // The response tells of a drain only if it knows that something waits.
-  if (!socket.write(piece)) response.write(NOTHING);
+  // The response tells of a drain only if it knows that something waits; once is enough.
+  if (!socket.write(piece) && !response.writableNeedDrain) response.write(NOTHING);
 }
