@@ -194,8 +194,12 @@ export class EngineWire {
   /** Ends the connection without a last word: it would wait behind what the reader doesn't take. */
   cut(): void {
     const { name, socket } = this.#transport;
-    if (name !== "websocket" || socket === undefined) return void this.#conn.close(true);
-    socket._socket?.destroy(TOO_SLOW);
+    if (name !== "websocket" || socket === undefined) {
+      this.#conn.close(true);
+      return;
+    }
+    const { _socket: net } = socket;
+    net?.destroy(TOO_SLOW);
     socket.terminate();
   }
 
