@@ -41,7 +41,7 @@ export function createAccess({ origins, open }: AccessOptions): Access {
   }
 
   function checkMachine({ headers, socket }: IncomingMessage): void {
-    if (!isLoopback(socket.remoteAddress ?? "")) {
+    if (!isLoopback(socket.localAddress ?? "")) {
       throw new HubError(
         "unauthorized",
         "this hub is open to its own machine only: start it with --open to let others in",
