@@ -27,6 +27,7 @@ export class Held {
     this.#covered = this.#messages.length;
   }
 
+  /** Whether any of them is such a message. */
   some(test: (message: StoredMessage) => boolean): boolean {
     return this.#messages.some(test);
   }
